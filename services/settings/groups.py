@@ -1,0 +1,199 @@
+"""The settings, a group a concern. Field names in capitals are the environment variables' names."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from services.settings.paths import DEMO_DATA
+from services.settings.values import Brokers, PollingSeconds, ZoneName
+
+Port = int
+
+
+class Group(BaseModel):
+    """One concern's settings. Made by ``load`` only, which turns every fault into one line."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class BusinessSettings(Group):
+    business_timezone: ZoneName = Field("UTC", description="IANA zone whose midnight starts the shop's day")
+
+
+class DatabaseSettings(Group):
+    database_url: str | None = Field(None, description="SQLAlchemy URL; overrides MYSQL_* (sqlite:///file.db)")
+    mysql_host: str = Field("localhost", description="MySQL host")
+    mysql_port: Port = Field(3306, ge=1, le=65535, description="MySQL port")
+    mysql_user: str = Field("admin", description="MySQL user")
+    mysql_password: SecretStr | None = Field(None, description="MySQL password; no default")
+    mysql_database: str = Field("ecommerce", description="MySQL database")
+    database_pool_size: int = Field(16, ge=1, le=512, description="connections a process keeps at most")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "DatabaseSettings":
+        if self.database_url is None and self.mysql_password is None:
+            raise ValueError(
+                "MYSQL_PASSWORD is not set: set it (or DATABASE_URL) in the environment or .env, or start `make demo`"
+            )
+        return self
+
+
+class KafkaSettings(Group):
+    kafka_brokers: Brokers = Field(
+        "localhost:19092,localhost:19093,localhost:19094", description="bootstrap servers, host:port with commas"
+    )
+    kafka_client_id: str = Field("ecommerce-backend", description="client id; the process's name is appended")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="protocol to the brokers"
+    )
+    kafka_security_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="SASL mechanism, with SASL_*"
+    )
+    kafka_security_sasl_username: str | None = Field(None, description="SASL user")
+    kafka_security_sasl_password: SecretStr | None = Field(None, description="SASL password")
+    kafka_security_ca_file: Path | None = Field(None, description="CA bundle (PEM), with SSL and SASL_SSL")
+    kafka_compression: Literal["none", "lz4", "zstd", "gzip", "snappy"] = Field(
+        "lz4", description="compression of what producers send"
+    )
+    kafka_session_timeout_ms: int = Field(
+        45_000, ge=1_000, le=300_000, description="a consumer silent for so long is replaced"
+    )
+    kafka_delivery_timeout_ms: int = Field(
+        30_000, ge=1_000, le=600_000, description="a message not acknowledged by then has failed and is sent anew"
+    )
+    kafka_max_unread_bytes: int = Field(
+        0, ge=0, description="producers hold back near so many unread bytes a partition; 0: never (a durable broker)"
+    )
+
+    @model_validator(mode="after")
+    def _credentials(self) -> "KafkaSettings":
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_security_sasl_mechanism
+            and self.kafka_security_sasl_username
+            and self.kafka_security_sasl_password
+        ):
+            raise ValueError(
+                "KAFKA_SECURITY_PROTOCOL is SASL: set KAFKA_SECURITY_SASL_MECHANISM, _USERNAME and _PASSWORD too"
+            )
+        return self
+
+
+class ClickHouseSettings(Group):
+    clickhouse_host: str = Field("http://localhost:8123", description="HTTP URL, or a bare host name")
+    clickhouse_port: Port | None = Field(None, ge=1, le=65535, description="port, where the URL names none")
+    clickhouse_secure: bool = Field(False, description="HTTPS, where CLICKHOUSE_HOST is a bare host name")
+    clickhouse_user: str = Field(
+        "admin", validation_alias=AliasChoices("clickhouse_user", "clickhouse_username"), description="writing user"
+    )
+    clickhouse_password: SecretStr = Field(description="the writing user's password; no default")
+    clickhouse_database: str = Field("analytics", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="database")
+
+    @field_validator("clickhouse_host")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        parts = urlsplit(value if "://" in value else f"//{value}")
+        if parts.scheme not in ("", "http", "https") or not parts.hostname:
+            raise ValueError(f"is not an http(s) URL or a host name: {value}")
+        return value
+
+    @property
+    def url(self) -> str:
+        """``http[s]://host:port``, put together from host, port and secure."""
+        bare = "://" not in self.clickhouse_host
+        parts = urlsplit(f"//{self.clickhouse_host}" if bare else self.clickhouse_host)
+        secure = self.clickhouse_secure if bare else parts.scheme == "https"
+        port = parts.port or self.clickhouse_port or (8443 if secure else 8123)
+        return f"{'https' if secure else 'http'}://{parts.hostname}:{port}"
+
+
+class AnalyticsReaderSettings(ClickHouseSettings):
+    """What only reads: falls back to the writing user where no reader is named."""
+
+    clickhouse_reader_user: str | None = Field(None, description="reading user of the API (default: CLICKHOUSE_USER)")
+    clickhouse_reader_password: SecretStr | None = Field(None, description="the reading user's password")
+
+    @property
+    def reader(self) -> tuple[str, str]:
+        """User and password to read with."""
+        if self.clickhouse_reader_user is None:
+            return self.clickhouse_user, self.clickhouse_password.get_secret_value()
+        secret = self.clickhouse_reader_password
+        return self.clickhouse_reader_user, secret.get_secret_value() if secret else ""
+
+
+class ApiSettings(Group):
+    port: Port = Field(3000, ge=0, le=65535, description="HTTP port of the API")
+    api_host: str = Field("127.0.0.1", description="address the API listens on")
+    api_threads: int = Field(8, ge=1, le=256, description="threads for database work")
+    api_max_body_bytes: int = Field(1024 * 1024, ge=1024, description="a larger request body is refused (413)")
+    millrace_admin_token: SecretStr | None = Field(None, min_length=16, description="bearer token of the admin routes")
+
+
+class RelaySettings(Group):
+    outbox_batch_size: int = Field(500, ge=1, le=10_000, description="events a relay batch holds at most")
+    outbox_polling_interval: PollingSeconds = Field(
+        0.25, gt=0, le=3600, description="longest pause between polls when idle: seconds, or */5 * * * * *"
+    )
+    outbox_retention: float = Field(7 * 86_400, ge=0, description="seconds a processed outbox row is kept; 0: for ever")
+    outbox_max_backoff: float = Field(60, gt=0, description="longest wait in seconds before a refused event is retried")
+    relay_lease_seconds: float = Field(10, gt=0, description="a relay silent for so long is replaced")
+    relay_metrics_port: Port = Field(9101, ge=0, le=65535, description="Prometheus metrics of the relay")
+
+
+class TransformerSettings(Group):
+    kafka_consumer_group_id: str = Field("order-event-transformer", description="consumer group of the transformer")
+    transformer_batch_size: int = Field(1000, ge=1, le=10_000, description="events a batch holds at most")
+    transformer_linger: float = Field(0.05, gt=0, le=5, description="seconds a batch waits for more events")
+    transformer_metrics_port: Port = Field(9102, ge=0, le=65535, description="Prometheus metrics of the transformer")
+
+
+class SinkSettings(Group):
+    sink_consumer_group_id: str = Field("analytics-sink", description="consumer group of the sink")
+    sink_batch_rows: int = Field(5000, ge=1, le=100_000, description="rows an insert holds at most")
+    sink_linger: float = Field(0.1, gt=0, le=5, description="seconds an insert waits for more rows")
+    sink_metrics_port: Port = Field(9103, ge=0, le=65535, description="Prometheus metrics of the sink")
+
+
+class AggregatorSettings(Group):
+    aggregator_interval: float = Field(0.25, gt=0, le=60, description="seconds between looks for dirty days")
+    aggregator_users_interval: float = Field(2, gt=0, le=600, description="seconds between looks for dirty users")
+    aggregator_lease_seconds: float = Field(10, gt=0, description="an aggregator silent for so long is replaced")
+    aggregator_metrics_port: Port = Field(9104, ge=0, le=65535, description="Prometheus metrics of the aggregator")
+
+
+class ReconcilerSettings(Group):
+    verify_interval: float = Field(900, ge=1, description="seconds between scheduled verify --repair runs")
+    verify_in_flight: float = Field(10, ge=0, description="orders changed in the last so many seconds are in flight")
+    verify_metrics_port: Port = Field(9105, ge=0, le=65535, description="Prometheus metrics of the schedule")
+
+
+class ObservabilitySettings(Group):
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged")
+    log_format: Literal["console", "json"] = Field("console", description="form of a log line")
+    metrics_host: str = Field("127.0.0.1", description="address the metrics ports listen on")
+    exit_with_parent: bool = Field(
+        False, validation_alias="MILLRACE_EXIT_WITH_PARENT", description="stop when the starting process is gone"
+    )
+
+
+class DemoSettings(Group):
+    demo_data: Path = Field(DEMO_DATA, validation_alias="MILLRACE_DEMO_DATA", description="folder of the demo's data")
+    clickhouse_demo_port: Port = Field(8123, ge=0, le=65535, description="ClickHouse port of the demo")
+
+
+GROUPS: tuple[type[Group], ...] = (
+    BusinessSettings,
+    DatabaseSettings,
+    KafkaSettings,
+    AnalyticsReaderSettings,
+    ApiSettings,
+    RelaySettings,
+    TransformerSettings,
+    SinkSettings,
+    AggregatorSettings,
+    ReconcilerSettings,
+    ObservabilitySettings,
+    DemoSettings,
+)

@@ -1,0 +1,115 @@
+"""Reading the groups from the environment and the files, and saying in one line what is wrong with them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from services.settings.groups import GROUPS, Group
+from services.settings.paths import DEMO_DATA, DEMO_ENV_FILE
+
+G = TypeVar("G", bound=Group)
+
+_NAMES_A_DATABASE = ("DATABASE_URL", "MYSQL_HOST", "MYSQL_PASSWORD")
+
+
+class SettingsError(Exception):
+    """A setting is missing or malformed; the message is one line that names it. Programs exit with 2."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """One setting as ``millrace settings`` shows it; a secret's value is masked."""
+
+    name: str
+    value: str
+    source: str
+    default: str
+    meaning: str
+
+
+def _demo_file() -> Path:
+    return Path(os.environ.get("MILLRACE_DEMO_DATA", DEMO_DATA)) / DEMO_ENV_FILE
+
+
+def _layers() -> list[tuple[str, Mapping[str, str | None]]]:
+    """Named sources, the strongest first. The demo's file counts only where nothing else names a database."""
+    own = {name.upper(): value for name, value in dotenv_values(".env").items()}
+    layers: list[tuple[str, Mapping[str, str | None]]] = [
+        ("environment", {name.upper(): value for name, value in os.environ.items()}),
+        (".env", own),
+    ]
+    demo = _demo_file()
+    if demo.exists() and not any(name in layer for name in _NAMES_A_DATABASE for _, layer in layers):
+        layers.append((f"demo ({DEMO_ENV_FILE})", dotenv_values(demo)))
+    return layers
+
+
+def names(field: str, info: FieldInfo) -> list[str]:
+    """The environment variables a field is read from, the preferred one first."""
+    alias = info.validation_alias
+    if isinstance(alias, AliasChoices):
+        return [str(choice).upper() for choice in alias.choices]
+    return [(alias if isinstance(alias, str) else field).upper()]
+
+
+def load(group: type[G]) -> G:
+    """One group, validated. Raises SettingsError with one line that names the setting and what to do."""
+    layers = _layers()
+    values: dict[str, str] = {}
+    for field, info in group.model_fields.items():
+        found = _find(names(field, info), layers)
+        if found is not None:
+            values[field] = found[0]
+    try:
+        return group.model_validate(values)
+    except ValidationError as invalid:
+        raise SettingsError(_one_line(group, invalid)) from None
+
+
+def _find(candidates: list[str], layers: list[tuple[str, Mapping[str, str | None]]]) -> tuple[str, str] | None:
+    for source, layer in layers:
+        for name in candidates:
+            value = layer.get(name)
+            if value is not None and value != "":
+                return value, source
+    return None
+
+
+def _one_line(group: type[Group], invalid: ValidationError) -> str:
+    first = invalid.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    why = first["msg"].removeprefix("Value error, ")
+    if not field:
+        return why
+    name = next((names(f, i)[0] for f, i in group.model_fields.items() if field in (f, *names(f, i))), field.upper())
+    if first["type"] == "missing":
+        return f"{name} is not set: set it in the environment or in .env, or start `make demo`"
+    secret = "SecretStr" in str(group.model_fields[field].annotation) if field in group.model_fields else False
+    shown = "" if secret or why.startswith("is ") else f" (it is {str(first['input'])[:80]!r})"
+    return f"{name} {why[0].lower() + why[1:]}{shown}"
+
+
+def describe() -> list[Described]:
+    """Every setting with its value in force, source, default and meaning; nothing is validated."""
+    layers = _layers()
+    rows = []
+    for group in GROUPS:
+        for field, info in group.model_fields.items():
+            secret = SecretStr.__name__ in str(info.annotation)
+            found = _find(names(field, info), layers)
+            default = "" if info.is_required() or info.default is None else str(info.default)
+            value = "********" if found and secret else found[0] if found else default
+            source = found[1] if found else "default" if default else "not set"
+            rows.append(Described(names(field, info)[0], value, source, default, info.description or ""))
+    return rows
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with ``extra`` on top, for a process it starts."""
+    return {**os.environ, **extra}
