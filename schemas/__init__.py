@@ -1,0 +1,1 @@
+"""What is stored and sent: relational migrations, ClickHouse statements, event schemas, connector files."""

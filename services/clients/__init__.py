@@ -1,0 +1,1 @@
+"""How a process talks to its neighbours: relational database, Kafka, ClickHouse, and the leases between processes."""

@@ -1,0 +1,70 @@
+"""Bringing the relational schema to the newest revision, and refusing to work on another one."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from services.clients.database import write
+from services.settings import PROJECT_ROOT
+
+MIGRATIONS = PROJECT_ROOT / "schemas" / "mysql"
+_ZONE = "business_timezone"
+_settings = sa.table("schema_settings", sa.column("name"), sa.column("value"))
+
+
+class SchemaError(Exception):
+    """The schema is missing, old, or made for another business time zone; the message says what to do."""
+
+
+def newest_revision(folder: Path = MIGRATIONS) -> str:
+    """The revision of the last file; files are named NNNN_what.py in order."""
+    return max(file.name for file in (folder / "versions").glob("[0-9]*.py")).split("_", 1)[0]
+
+
+def migrate(engine: Engine, business_timezone: str) -> str:
+    """Applies what is missing and stores the business time zone. Returns the revision.
+
+    Raises SchemaError when the schema was made for another zone: every stored order_date is of that one.
+    """
+    from alembic import command  # imported here: it costs half a second that only migrations should pay
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    write(engine, lambda connection: _keep_zone(connection, business_timezone))
+    return newest_revision()
+
+
+def _keep_zone(connection: Connection, zone: str) -> None:
+    stored = connection.scalar(sa.select(_settings.c.value).where(_settings.c.name == _ZONE))
+    if stored is None:
+        connection.execute(sa.insert(_settings).values(name=_ZONE, value=zone))
+    elif stored != zone:
+        raise SchemaError(_other_zone(stored, zone))
+
+
+def _other_zone(stored: str, zone: str) -> str:
+    return (
+        f"BUSINESS_TIMEZONE is {zone}, but this database's days were made in {stored}: "
+        f"set BUSINESS_TIMEZONE={stored}, or start with an empty database"
+    )
+
+
+def require_current(engine: Engine, business_timezone: str) -> None:
+    """Raises SchemaError unless the schema is at the newest revision and of this business time zone."""
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            raise SchemaError("the database has no schema yet: run `millrace migrate`")
+        revision = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+        if revision != newest_revision():
+            raise SchemaError(
+                f"the database's schema is at revision {revision}, this program needs {newest_revision()}: "
+                "run `millrace migrate`"
+            )
+        stored = connection.scalar(sa.select(_settings.c.value).where(_settings.c.name == _ZONE))
+    if stored != business_timezone:
+        raise SchemaError(_other_zone(str(stored), business_timezone))

@@ -1,0 +1,98 @@
+"""The relational tables as the services use them; schemas/mysql makes them."""
+
+from sqlalchemy import Boolean, Column, Computed, Date, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.dialects import mysql
+
+from services.clients.types import Money, UtcTime, big_serial, identifier, outbox_shard, outbox_topic
+
+metadata = MetaData()
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", identifier(), primary_key=True),
+    Column("email", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+products = Table(
+    "products",
+    metadata,
+    Column("id", identifier(), primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("price", Money, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", identifier(), primary_key=True),
+    Column("user_id", identifier(), nullable=False),
+    Column("total_amount", Money, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("shipping_address", String(1000)),
+    Column("payment_status", String(16)),
+    Column("payment_method", String(16)),
+    Column("version", Integer, nullable=False),
+    Column("order_date", Date, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("deleted_at", UtcTime),
+)
+
+order_items = Table(
+    "order_items",
+    metadata,
+    Column("id", identifier(), primary_key=True),
+    Column("order_id", identifier(), nullable=False),
+    Column("product_id", identifier(), nullable=False),
+    Column("product_name", String(255), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("price", Money, nullable=False),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("id", identifier(), primary_key=True),
+    Column("order_id", identifier(), nullable=False),
+    Column("amount", Money, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)
+
+inventory = Table(
+    "inventory",
+    metadata,
+    Column("id", identifier(), primary_key=True),
+    Column("product_id", identifier(), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("reserved", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", big_serial(), primary_key=True, autoincrement=True),
+    Column("aggregate_id", identifier(64), nullable=False),
+    Column("aggregate_type", String(32), nullable=False),
+    Column("event_type", String(64), nullable=False),
+    Column("payload", Text().with_variant(mysql.LONGTEXT(), "mysql"), nullable=False),
+    Column("processed", Boolean, nullable=False),
+    Column("processed_at", UtcTime),
+    Column("retry_count", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("topic", String(64), Computed(outbox_topic(), persisted=True)),
+    Column("shard", Integer, Computed(outbox_shard(), persisted=True)),
+    Column("event_id", identifier(), nullable=False),
+    Column("next_attempt_at", UtcTime),
+    Column("last_error", String(1000)),
+    Column("dead_at", UtcTime),
+    Column("traceparent", String(64)),
+)
+Index("idx_outbox_pending", outbox.c.processed, outbox.c.id)

@@ -1,0 +1,93 @@
+"""The analytics row: a pure function of the order's snapshot, so the events of one transaction make equal rows.
+
+ClickHouse coerces in silence (an absent amount is 0, 30 February is 2 March), so what does not fit the table is
+refused here: a row that this module returns is stored exactly as it says.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from services.events.order import MoneyText, OrderSnapshot
+
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 2), date(2149, 6, 5)
+_EVENT_OF_STATUS = {"PENDING": "CREATED", "COMPLETED": "COMPLETED", "CANCELLED": "CANCELLED", "REFUNDED": "REFUNDED"}
+
+
+def _clickhouse_time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+Moment = Annotated[datetime, PlainSerializer(_clickhouse_time, return_type=str, when_used="json")]
+Quantity = Annotated[int, Field(ge=1, lt=2**32)]
+
+
+class AnalyticsRow(BaseModel):
+    """One row of ``analytics.orders_analytics``; JSON names are the column names, items are parallel arrays."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="forbid")
+
+    order_id: Annotated[str, Field(min_length=1)]
+    user_id: Annotated[str, Field(min_length=1)]
+    order_date: Annotated[date, Field(ge=_FIRST_DAY, le=_LAST_DAY)]
+    created_at: Moment
+    total_amount: MoneyText
+    items_count: Quantity
+    status: str
+    payment_method: str
+    payment_status: str
+    product_ids: Annotated[tuple[str, ...], Field(alias="items.product_id")]
+    product_names: Annotated[tuple[str, ...], Field(alias="items.product_name")]
+    quantities: Annotated[tuple[Quantity, ...], Field(alias="items.quantity")]
+    prices: Annotated[tuple[MoneyText, ...], Field(alias="items.price")]
+    event_type: str
+    deleted_at: Moment | None
+    is_deleted: int
+    version: Annotated[int, Field(ge=1, lt=2**63)]
+    occurred_at: Moment
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "AnalyticsRow":
+        if len({len(self.product_ids), len(self.product_names), len(self.quantities), len(self.prices)}) != 1:
+            raise ValueError("the item arrays differ in length")
+        total = sum((p * q for p, q in zip(self.prices, self.quantities, strict=True)), Decimal(0))
+        if total != self.total_amount:
+            raise ValueError(f"the items add up to {total:.2f}, the order says {self.total_amount:.2f}")
+        if not _FIRST_DAY.year <= self.created_at.year <= _LAST_DAY.year:
+            raise ValueError(f"created_at {self.created_at} is outside what the table holds")
+        return self
+
+    def to_json(self) -> bytes:
+        """One JSONEachRow line without its newline."""
+        return self.model_dump_json(by_alias=True).encode()
+
+
+def analytics_row(order: OrderSnapshot) -> AnalyticsRow:
+    """The row of an order's state. Raises ValueError, in one line, when it does not fit the table."""
+    try:
+        return AnalyticsRow(
+            order_id=order.id,
+            user_id=order.user_id,
+            order_date=order.order_date,
+            created_at=order.created_at,
+            total_amount=order.total_amount,
+            items_count=len(order.items),
+            status=order.status,
+            payment_method=order.payment_method or "",
+            payment_status=order.payment_status or "",
+            product_ids=tuple(item.product_id for item in order.items),
+            product_names=tuple(item.product_name for item in order.items),
+            quantities=tuple(item.quantity for item in order.items),
+            prices=tuple(item.price for item in order.items),
+            event_type="DELETED" if order.deleted_at else _EVENT_OF_STATUS[order.status],
+            deleted_at=order.deleted_at,
+            is_deleted=1 if order.deleted_at else 0,
+            version=order.version,
+            occurred_at=order.updated_at,
+        )
+    except ValidationError as invalid:
+        fault = invalid.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise ValueError(f"{where}: {fault['msg']}" if where else fault["msg"]) from None

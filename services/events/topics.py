@@ -1,0 +1,19 @@
+"""Topic names: contracts between relay, transformer and sink."""
+
+ORDER_EVENTS = "order.events"
+PAYMENT_EVENTS = "payment.events"
+INVENTORY_EVENTS = "inventory.events"
+EVENT_TOPICS = (ORDER_EVENTS, PAYMENT_EVENTS, INVENTORY_EVENTS)
+ANALYTICS_TOPIC = "orders_analytics"
+DEAD_LETTER_SUFFIX = ".dlq"
+
+
+def dead_letter_topic(topic: str) -> str:
+    """Where what cannot be processed from ``topic`` goes, with the reason in its headers."""
+    return topic + DEAD_LETTER_SUFFIX
+
+
+def all_topics() -> tuple[str, ...]:
+    """Every topic of the pipeline, dead letters included."""
+    flows = (*EVENT_TOPICS, ANALYTICS_TOPIC)
+    return flows + tuple(dead_letter_topic(topic) for topic in flows)
