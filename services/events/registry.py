@@ -20,7 +20,7 @@ def event_model(event_type: str) -> type[Event]:
     base = AGGREGATE_OF[event_type]
     literal: Any = Literal[event_type]  # type: ignore[valid-type]  # the name is data here, one model a type
     model: Any = create_model(event_type, __base__=base, __doc__=base.__doc__, event_type=(literal, ...))
-    return model  # type: ignore[no-any-return]  # create_model is typed by its base only for static fields
+    return model
 
 
 def parse_order_event(value: bytes | None) -> OrderEvent | PaymentEvent:
