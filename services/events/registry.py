@@ -1,6 +1,6 @@
 """From an event's bytes to its model, and from a type's name to its JSON Schema."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError, create_model
 
@@ -15,11 +15,9 @@ class NotAnEvent(ValueError):
 
 def event_model(event_type: str) -> type[Event]:
     """The model of one event type, its ``eventType`` narrowed to that name. Raises KeyError for an unknown one."""
-    from typing import Literal
-
     base = AGGREGATE_OF[event_type]
-    literal: Any = Literal[event_type]  # type: ignore[valid-type]  # the name is data here, one model a type
-    model: Any = create_model(event_type, __base__=base, __doc__=base.__doc__, event_type=(literal, ...))
+    narrowed: Any = Literal[event_type]
+    model: type[Event] = create_model(event_type, __base__=base, __doc__=base.__doc__, event_type=(narrowed, ...))
     return model
 
 
