@@ -1,0 +1,137 @@
+/** The chosen user's orders, newest first, with a way to cancel those still pending. */
+
+import { get, post } from "./api.js";
+import { Card } from "./card.js";
+import { byId, make } from "./dom.js";
+import { money, toWallClock } from "./format.js";
+import { Poller, refreshAll } from "./poller.js";
+
+const FIRST_PAGE = 5;
+const NEXT_PAGE = 20;
+const ARMED_MS = 5_000;
+const card = new Card(byId("orders"));
+/** id -> {fingerprint, row}: a row whose order did not change is left alone, with its focus */
+const rows = new Map();
+let user = { id: "", name: "" };
+let orders = [];
+let cursor = null;
+
+const pathOf = (id) => `/api/orders/user/${encodeURIComponent(id)}`;
+
+async function load(signal) {
+  if (!user.id) return { userId: "", page: { items: [], nextCursor: null } };
+  return { userId: user.id, page: await get(pathOf(user.id), { limit: FIRST_PAGE }, signal) };
+}
+
+/** Puts a newer first page over the orders shown; when they no longer touch, starts again from it. */
+function merge(page) {
+  const touching = orders.findIndex((order) => order.id === page.items.at(-1)?.id);
+  if (touching >= 0 && page.nextCursor) {
+    orders = [...page.items, ...orders.slice(touching + 1)];
+  } else {
+    orders = page.items;
+    cursor = page.nextCursor ?? null;
+  }
+}
+
+function render({ userId, page }) {
+  if (userId !== user.id) return;
+  merge(page);
+  show();
+}
+
+function show() {
+  byId("orders-more").hidden = !cursor;
+  byId("orders-list").replaceChildren(...orders.map(rowOf));
+  if (orders.length) card.ready();
+  else card.empty(user.id ? "No orders yet: place one with the form." : "Choose a user to see the orders.");
+}
+
+function rowOf(order) {
+  const fingerprint = JSON.stringify(order);
+  if (rows.get(order.id)?.fingerprint !== fingerprint) rows.set(order.id, { fingerprint, row: makeRow(order) });
+  return rows.get(order.id).row;
+}
+
+function makeRow(order) {
+  const wall = toWallClock(order.createdAt, { bare: "UTC" });
+  const contents = order.items.map((item) => `${item.quantity} × ${item.productName ?? item.productId}`).join(", ");
+  const problem = make("p", { className: "field-error", role: "alert" });
+  return make("li", { tabIndex: -1 },
+    make("div", { className: "order-head" },
+      make("span", { className: "chip", "data-tone": order.status }, order.status),
+      make("time", { dateTime: order.createdAt }, wall.slice(0, 16)),
+      make("span", { className: "order-total" }, money(order.totalAmount))),
+    make("p", { className: "order-items" }, contents),
+    make("div", { className: "order-foot" },
+      make("code", {}, order.id),
+      ...(order.status === "PENDING" ? [cancelButton(order, problem)] : [])),
+    problem);
+}
+
+/** Cancelling cannot be undone: the first press asks, the second does it. */
+function cancelButton(order, problem) {
+  const button = make("button", { type: "button", className: "quiet danger", "aria-label": `Cancel order ${order.id}` }, "Cancel");
+  const arm = (armed) => {
+    button.dataset.armed = armed ? "yes" : "";
+    button.textContent = armed ? "Really cancel?" : "Cancel";
+    button.setAttribute("aria-label", `${button.textContent} Order ${order.id}`);
+  };
+  button.addEventListener("click", async () => {
+    if (!button.dataset.armed) {
+      arm(true);
+      setTimeout(() => button.disabled || arm(false), ARMED_MS);
+      return;
+    }
+    button.disabled = true;
+    problem.textContent = "";
+    try {
+      replace(await post(`/api/orders/${encodeURIComponent(order.id)}/cancel`));
+    } catch (refusal) {
+      problem.textContent = refusal.message;
+      button.disabled = false;
+      arm(false);
+    }
+  });
+  return button;
+}
+
+function replace(order) {
+  orders = orders.map((each) => (each.id === order.id ? order : each));
+  show();
+  rows.get(order.id)?.row.focus();
+  refreshAll();
+}
+
+async function loadMore() {
+  const more = byId("orders-more");
+  const asked = user.id;
+  more.disabled = true;
+  try {
+    const page = await get(pathOf(asked), { limit: NEXT_PAGE, cursor });
+    if (asked !== user.id) return;
+    const known = new Set(orders.map((order) => order.id));
+    orders = [...orders, ...page.items.filter((order) => !known.has(order.id))];
+    cursor = page.nextCursor ?? null;
+    show();
+  } catch (problem) {
+    card.fail(problem);
+  } finally {
+    more.disabled = false;
+  }
+}
+
+/** Starts reading; returns what shows another user's orders. */
+export function startOrders() {
+  const poller = new Poller({ name: "orders", card, load, render });
+  byId("orders-more").addEventListener("click", loadMore);
+  return (next) => {
+    user = next;
+    orders = [];
+    cursor = null;
+    rows.clear();
+    byId("orders-list").replaceChildren();
+    byId("orders-title").textContent = next.name ? `Orders of ${next.name}` : "Orders";
+    poller.refresh();
+  };
+}
