@@ -1,0 +1,118 @@
+"""Moving stock: reserved by a new order, deducted by its payment, released by its end, adjusted by hand."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from services.clients.database import write
+from services.clients.types import utc_now
+from services.domain import outbox
+from services.domain.errors import Conflict, InsufficientStock, Invalid, NotFound
+from services.domain.locking import lock_stock, write_stock
+from services.domain.model import Inventory
+
+QUANTITY_LIMIT = 2**31 - 1
+
+
+def reserve(connection: Connection, pieces: Mapping[str, int], order_id: str, now: datetime) -> list[outbox.Event]:
+    """Reserves free pieces. Raises InsufficientStock, naming the first product that has too few."""
+
+    def taken(stock: Inventory, wanted: int) -> Inventory:
+        if stock.available < wanted:
+            raise InsufficientStock(stock.product_id, wanted, stock.available)
+        return replace(stock, reserved=stock.reserved + wanted)
+
+    return _move(connection, pieces, taken, "StockReserved", order_id, now)
+
+
+def deduct(connection: Connection, pieces: Mapping[str, int], order_id: str, now: datetime) -> list[outbox.Event]:
+    """Reserved pieces leave the house."""
+    return _move(
+        connection,
+        pieces,
+        lambda stock, n: replace(stock, quantity=stock.quantity - n, reserved=stock.reserved - n),
+        "StockDeducted",
+        order_id,
+        now,
+    )
+
+
+def release(connection: Connection, pieces: Mapping[str, int], order_id: str, now: datetime) -> list[outbox.Event]:
+    """Reserved pieces are free again."""
+    return _move(
+        connection,
+        pieces,
+        lambda stock, n: replace(stock, reserved=stock.reserved - n),
+        "StockReleased",
+        order_id,
+        now,
+    )
+
+
+def restock(connection: Connection, pieces: Mapping[str, int], order_id: str, now: datetime) -> list[outbox.Event]:
+    """Refunded pieces come back into the house."""
+    return _move(
+        connection,
+        pieces,
+        lambda stock, n: replace(stock, quantity=stock.quantity + n),
+        "StockAdjusted",
+        order_id,
+        now,
+    )
+
+
+def _move(
+    connection: Connection,
+    pieces: Mapping[str, int],
+    move: Callable[[Inventory, int], Inventory],
+    event_type: str,
+    order_id: str,
+    now: datetime,
+) -> list[outbox.Event]:
+    before = lock_stock(connection, pieces)
+    after = []
+    for product_id, count in sorted(pieces.items()):
+        stock = before.get(product_id)
+        if stock is None:
+            if event_type == "StockReserved":
+                raise InsufficientStock(product_id, count, 0)
+            continue  # imported orders may name products that were never stocked
+        after.append(replace(move(stock, count), version=stock.version + 1))
+    write_stock(connection, after)
+    return [outbox.inventory_event(event_type, stock, now, order_id) for stock in after]
+
+
+def set_quantity(engine: Engine, product_id: str, quantity: int, traceparent: str | None = None) -> Inventory:
+    """Sets what is in the house. Raises NotFound, Invalid, and Conflict for less than is reserved."""
+    return _adjust(engine, product_id, lambda _stock: quantity, "quantity", traceparent)
+
+
+def adjust_quantity(engine: Engine, product_id: str, by: int, traceparent: str | None = None) -> Inventory:
+    """Adds to (or, negative, takes from) what is in the house. Raises as set_quantity."""
+    return _adjust(engine, product_id, lambda stock: stock.quantity + by, "adjust", traceparent)
+
+
+def _adjust(
+    engine: Engine, product_id: str, quantity: Callable[[Inventory], int], field: str, traceparent: str | None
+) -> Inventory:
+    def work(connection: Connection) -> Inventory:
+        stock = lock_stock(connection, [product_id]).get(product_id)
+        if stock is None:
+            raise NotFound("inventory of product", product_id)
+        wanted = quantity(stock)
+        if not 0 <= wanted <= QUANTITY_LIMIT:
+            raise Invalid(field, f"would make the quantity {wanted}; it can be 0 to {QUANTITY_LIMIT}")
+        if wanted < stock.reserved:
+            raise Conflict(f"product {product_id}: {stock.reserved} pieces are reserved, {wanted} are fewer")
+        changed = replace(stock, quantity=wanted, version=stock.version + 1)
+        write_stock(connection, [changed])
+        now: datetime | None = connection.scalar(sa.select(utc_now()))
+        if now is None:
+            raise RuntimeError("the database has no clock")
+        outbox.append(connection, [outbox.inventory_event("StockAdjusted", changed, now)], traceparent)
+        return changed
+
+    return write(engine, work)
