@@ -1,0 +1,1 @@
+"""The programs of millrace, one package each, and the packages that they share."""

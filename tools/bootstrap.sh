@@ -82,14 +82,15 @@ find_python() {
 }
 
 make_venv() {
+    # Debian ships venv without the ensurepip that it needs, hence both.
+    [ -n "$uv" ] || "$python" -c 'import venv, ensurepip' 2>/dev/null ||
+        refuse "$python has no venv module: install it (Debian, Ubuntu: apt install python3-venv) or install uv."
+    say "making .venv with Python $(version_of "$python")"
     if [ -n "$uv" ]; then
         "$uv" venv --quiet --clear --python "$python" .venv
-        return
-    fi
-    # Debian ships venv without the ensurepip that it needs, hence both.
-    "$python" -c 'import venv, ensurepip' 2>/dev/null ||
-        refuse "$python has no venv module: install it (Debian, Ubuntu: apt install python3-venv) or install uv."
-    "$python" -m venv --clear .venv
+    else
+        "$python" -m venv --clear .venv
+    fi || refuse "making .venv failed for the reason above; remove .venv and run this again."
 }
 
 # Whether .venv can be brought up to date in place: a run that was interrupted left no stamp.
@@ -132,8 +133,7 @@ started=$(date +%s)
 if is_usable; then
     rm -f "$stamp"
 else
-    say "making .venv with Python $(version_of "$python")"
-    make_venv || refuse "making .venv failed for the reason above; remove .venv and run this again."
+    make_venv
 fi
 say "installing the $(grep -c '^[a-z].*==' "requirements/$kind.lock") packages of requirements/$kind.lock (some 200 MB to fetch the first time)"
 install --require-hashes --no-deps --only-binary :all: -r "requirements/$kind.lock" ||
