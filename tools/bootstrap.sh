@@ -132,10 +132,11 @@ lock_out_others
 started=$(date +%s)
 if is_usable; then
     rm -f "$stamp"
+    say "bringing .venv up to date with requirements/$kind.lock"
 else
     make_venv
+    say "installing the $(grep -c '^[a-z].*==' "requirements/$kind.lock") packages of requirements/$kind.lock (some 200 MB to fetch the first time)"
 fi
-say "installing the $(grep -c '^[a-z].*==' "requirements/$kind.lock") packages of requirements/$kind.lock (some 200 MB to fetch the first time)"
 install --require-hashes --no-deps --only-binary :all: -r "requirements/$kind.lock" ||
     refuse "the packages were not installed for the reason above; check the network and run this again."
 install --no-deps --no-build-isolation --editable . ||
