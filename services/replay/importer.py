@@ -1,0 +1,69 @@
+"""Importing a log in batches, holding back while the relay has a backlog, so that new orders never wait long."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from services.domain.imports import ImportedOrder, add_product, import_orders
+from services.domain.tables import outbox
+from services.replay.log import PRODUCT_ID, PRODUCT_NAME, DamagedLine, PurchaseLog
+
+BATCH = 500
+BACKLOG_LIMIT = 3_000
+_LOOK_SECONDS = 0.05
+
+
+@dataclass
+class Outcome:
+    """What a replay did."""
+
+    stored: int = 0
+    known: int = 0
+    seconds: float = 0.0
+    damaged: list[DamagedLine] = field(default_factory=list)
+
+
+def replay(
+    engine: Engine,
+    zone: ZoneInfo,
+    log: PurchaseLog,
+    progress: Callable[[int], None] = lambda _lines: None,
+    held_back: Callable[[int], None] = lambda _pending: None,
+) -> Outcome:
+    """Imports every purchase that is not there yet. ``progress`` gets the lines done since its last call.
+
+    While more than BACKLOG_LIMIT events wait for the relay it pauses, calling ``held_back`` with their number.
+    """
+    outcome, began = Outcome(), time.monotonic()
+    add_product(engine, PRODUCT_ID, PRODUCT_NAME)
+    entries = log.purchases()
+    while chunk := list(islice(entries, BATCH)):
+        outcome.damaged += [entry for entry in chunk if isinstance(entry, DamagedLine)]
+        batch = [entry for entry in chunk if isinstance(entry, ImportedOrder)]
+        stored = import_orders(engine, zone, batch) if batch else 0
+        outcome.stored += stored
+        outcome.known += len(batch) - stored
+        progress(len(chunk))
+        if stored:
+            for pending in _backlog(engine):
+                held_back(pending)
+                time.sleep(_LOOK_SECONDS)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def pending_events(engine: Engine, at_most: int) -> int:
+    """Events that wait for the relay, counted up to ``at_most``."""
+    waiting = sa.select(outbox.c.id).where(outbox.c.processed.is_(False)).limit(at_most).subquery()
+    with engine.connect() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(waiting)) or 0
+
+
+def _backlog(engine: Engine) -> Iterator[int]:
+    while (pending := pending_events(engine, 2 * BACKLOG_LIMIT)) > BACKLOG_LIMIT:
+        yield pending
