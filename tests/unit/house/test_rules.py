@@ -17,7 +17,7 @@ LONGEST_MODULE = 350
 KNOWN_HOSTS = re.compile(
     r"localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]"
     r"|(.+\.)?example\.(com|org|net)|(.+\.)?(test|invalid)"
-    r"|json-schema\.org|www\.w3\.org|keepachangelog\.com|semver\.org"
+    r"|github\.com|json-schema\.org|www\.w3\.org|keepachangelog\.com|semver\.org"
 )
 # A URL whose host is written out: one that starts with a placeholder is somebody's setting.
 URL = re.compile(r"https?://(?:[^/@\s\"'`]*@)?(\[[0-9a-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)")
@@ -46,7 +46,7 @@ def test_only_settings_reads_the_environment() -> None:
 def reads_environment(path: Path) -> bool:
     """Whether a module names os.environ or os.getenv, however imported."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
         if isinstance(node, ast.Attribute):
             names.add(node.attr)
         elif isinstance(node, ast.ImportFrom) and node.module == "os":
