@@ -9,7 +9,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
 
-__all__ = ["Client", "ClickHouseError", "Failure", "classify", "connect"]
+__all__ = ["ClickHouseError", "Client", "Failure", "classify", "connect"]
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _REFUSED_ROW = frozenset(
