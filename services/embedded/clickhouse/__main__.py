@@ -1,0 +1,116 @@
+"""The ClickHouse process of the embedded mode: `python -m services.embedded.clickhouse --data DIR --users FILE`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+import zoneinfo
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from services.embedded.clickhouse.app import Front
+from services.embedded.clickhouse.engine import Engine
+from services.embedded.clickhouse.execution import Executor
+from services.embedded.clickhouse.querylog import QueryLog
+from services.embedded.clickhouse.users import read_users
+from services.embedded.lifetime import StartError, fail, watch_parent, write_atomically
+
+PROGRAM: Final = "clickhouse"
+# Running statements get a second after SIGTERM; then the log gets half of one, and the process ends.
+_GRACE_SECONDS: Final = 1
+_LOG_SECONDS: Final = 0.5
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line of the process."""
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="ClickHouse's HTTP interface over one chDB engine.")
+    parser.add_argument("--data", type=Path, required=True, help="data folder; one process at a time")
+    parser.add_argument("--users", type=Path, required=True, help="JSON file of users, passwords and limits")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument("--port", type=int, default=8123, help="port; 0 takes a free one (default %(default)s)")
+    parser.add_argument("--timezone", default="UTC", help="session time zone of every user (default %(default)s)")
+    parser.add_argument("--address-file", type=Path, help="file that gets the address, host:port")
+    parser.add_argument("--parent-pid", type=int, help="end when this process, the parent, has ended")
+    return parser.parse_args(arguments)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address; raises StartError when it is taken or not of this host."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise StartError(f"cannot listen on {host}:{port}: {error.strerror}; choose another port (--port)") from error
+    return listener
+
+
+def enter_spool(data: Path) -> Path:
+    """An empty folder for the data of INSERTs, made the working directory: the engine names its files relatively, so
+    that a wildcard in the data folder's own name means nothing."""
+    spool = data / "spool"
+    shutil.rmtree(spool, ignore_errors=True)
+    spool.mkdir(parents=True)
+    os.chdir(spool)
+    return spool
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Serve until SIGTERM, SIGINT or the end of the parent; raises StartError when it cannot start."""
+    if options.timezone not in zoneinfo.available_timezones():
+        raise StartError(f"{options.timezone} is not a time zone; use a name such as Europe/Berlin (--timezone)")
+    users = read_users(options.users)
+    address_file = options.address_file.resolve() if options.address_file else None
+    listener = listen(options.host, options.port)
+    engine = Engine(options.data)
+    log = QueryLog(engine)
+    executor = Executor(engine, options.timezone, enter_spool(engine.folder))
+    front = Front(executor, users, log, engine.version)
+    config = uvicorn.Config(
+        front.application(),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    watch_parent(options.parent_pid, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    log.start()
+    if address_file:
+        host, port = listener.getsockname()[:2]
+        write_atomically(address_file, f"{host}:{port}\n")
+    # uvicorn raises the signal that stopped it once more at its end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server.run(sockets=[listener])
+    log.close(_LOG_SECONDS)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the process; 0 after a stop, 2 when it could not start."""
+    options = parse_arguments(arguments)
+    try:
+        serve(options)
+    except StartError as error:
+        return fail(PROGRAM, error)
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    # Statements that outlast the grace run in threads that cannot be ended, and the engine waits for its merges. Its
+    # data is as safe as after a kill: what was answered is on disk.
+    os._exit(code)

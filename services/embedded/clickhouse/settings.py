@@ -1,0 +1,53 @@
+"""Settings and the current database of a connection, as SQL."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from services.embedded.clickhouse.engine import Connection
+
+# The current database, and those of the named settings that a session has changed, with their values.
+_CHANGED: Final = """
+    SELECT currentDatabase(), groupArray((name, value))
+    FROM (SELECT name, value FROM system.settings WHERE changed AND name IN {names:Array(String)})
+"""
+
+
+def literal(value: str) -> str:
+    """`value` as a ClickHouse string literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def set_statement(settings: Mapping[str, str]) -> str:
+    """SET for settings whose names are known to be identifiers; "" for none."""
+    if not settings:
+        return ""
+    return "SET " + ", ".join(f"{name} = {literal(value)}" for name, value in settings.items()) + ";"
+
+
+def use_statement(database: str) -> str:
+    """USE for a database; "" for none."""
+    if not database:
+        return ""
+    return "USE `" + database.replace("\\", "\\\\").replace("`", "\\`") + "`;"
+
+
+@contextlib.contextmanager
+def changed_for_one_request(connection: Connection, settings: Mapping[str, str], database: str) -> Iterator[None]:
+    """Give a session's connection a request's settings and database, and put back what it had."""
+    if not settings and not database:
+        yield
+        return
+    names = "[" + ", ".join(map(literal, settings)) + "]"
+    before = connection.query(_CHANGED, "JSONCompactEachRow", {"names": names})
+    previous_database, changed = json.loads(before.data)
+    restore = dict.fromkeys(settings, "DEFAULT") | {name: literal(value) for name, value in changed}
+    undo = "".join(f"SET {name} = {value};" for name, value in restore.items()) + use_statement(previous_database)
+    try:
+        connection.query(set_statement(settings) + use_statement(database), "Null")
+        yield
+    finally:
+        connection.query(undo, "Null")
