@@ -1,0 +1,1 @@
+"""The HTTP API and the page at its root: one resource a module, put together in ``app``."""

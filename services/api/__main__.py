@@ -1,0 +1,33 @@
+"""`python -m services.api`: the HTTP API as a process."""
+
+import sys
+from zoneinfo import ZoneInfo
+
+from services.api.analytics_reader import ClickHouseReader
+from services.api.app import create_app
+from services.api.server import listen, serve
+from services.clients.database import connect
+from services.clients.relational_schema import require_current
+from services.observability.logging import get_logger
+from services.observability.process import StopSignal, run
+from services.settings import AnalyticsReaderSettings, ApiSettings, BusinessSettings, DatabaseSettings, load
+
+
+def main() -> int:
+    """Runs the API until it is told to stop. Exit codes as of services.observability.process.run."""
+    return run("api", _work)
+
+
+def _work(stop: StopSignal) -> None:
+    settings = load(ApiSettings)
+    zone = load(BusinessSettings).business_timezone
+    reader = ClickHouseReader(load(AnalyticsReaderSettings), ZoneInfo(zone))
+    engine = connect(load(DatabaseSettings))
+    require_current(engine, zone)
+    if settings.millrace_admin_token is None:
+        get_logger().warning("no admin can act: MILLRACE_ADMIN_TOKEN is not set")
+    serve(create_app(engine, zone, reader, settings), listen(settings.api_host, settings.port), stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
