@@ -45,7 +45,7 @@ def run(process: str, body: Callable[[StopSignal], None], metrics_port: int | No
     0: stopped as asked; 1: it failed (the log has the traceback); 2: it cannot start, said in one line.
     """
     stop = StopSignal()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     try:
         settings = load(ObservabilitySettings)
         configure_logging(process, settings)
@@ -63,12 +63,15 @@ def run(process: str, body: Callable[[StopSignal], None], metrics_port: int | No
     return EXIT_OK
 
 
-def _stop_on_signals(stop: StopSignal) -> None:
+def stop_on_signals(stop: StopSignal) -> None:
+    """SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal is gone) set ``stop``."""
+
     def handler(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
     signal.signal(signal.SIGTERM, handler)
     signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGHUP, handler)
 
 
 def _stop_without_parent(stop: StopSignal) -> None:
