@@ -23,13 +23,16 @@ export class Card {
   /** A failed read: older data stays, dimmed; the poller tries again by itself. */
   fail(problem) {
     const stale = ["ready", "stale"].includes(this.#element.dataset.state);
-    const help = stale ? "These figures are from before; trying again." : "Trying again.";
-    this.#set(stale ? "stale" : "failed", [make("strong", {}, problem.message), ` ${help}`]);
+    const message = stale
+      ? [make("strong", {}, "Not updated."), ` ${problem.message}`]
+      : [make("strong", {}, problem.message), " Trying again."];
+    this.#set(stale ? "stale" : "failed", message);
   }
 
   #set(state, message) {
     this.#element.dataset.state = state;
     this.#message.hidden = message.length === 0;
     this.#message.replaceChildren(...message);
+    this.#message.title = this.#message.textContent;
   }
 }

@@ -28,7 +28,7 @@ export const mayWiden = () => !chosenByReader && selected(byId("range")) !== "al
 /** Shows everything, for the range held nothing and older orders exist. */
 export function widen() {
   byId("range").querySelector('input[value="all"]').checked = true;
-  byId("range-note").textContent = "No orders in the last 30 days: showing all.";
+  byId("range-note").textContent = "The last 30 days were empty: showing all.";
   for (const listener of listeners) listener();
 }
 

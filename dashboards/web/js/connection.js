@@ -1,7 +1,7 @@
 /** The line in the header: live, or which part does not answer. */
 
 import { byId } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, counted } from "./format.js";
 
 const failing = new Map();
 let updatedAt;
@@ -14,9 +14,9 @@ export function report(source, problem) {
     failing.delete(source);
     updatedAt = Date.now();
   }
-  const since = updatedAt ? `, last answer ${clock(updatedAt)}` : "";
-  const text = failing.size ? `No ${[...failing.keys()].join(", ")}${since}` : `Live, updated ${clock(updatedAt)}`;
+  const failures = counted(failing.size, "reading");
+  const text = failing.size ? `${failures} failing, trying again` : `Live, updated ${clock(updatedAt)}`;
   byId("connection").dataset.state = failing.size ? "failing" : "live";
-  byId("connection").title = [...failing.values()].map((each) => each.message).join(" ");
+  byId("connection").title = [...failing].map(([name, each]) => `${name}: ${each.message}`).join("\n");
   byId("connection-text").textContent = text;
 }

@@ -18,6 +18,15 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Makes these the element's children, touching only what differs: what stays keeps its focus. */
+export function arrange(parent, children) {
+  const staying = new Set(children);
+  for (const child of [...parent.children]) if (!staying.has(child)) child.remove();
+  children.forEach((child, index) => {
+    if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
+  });
+}
+
 /** Makes a table of records. columns: [{title, value(record) -> text, number?}] */
 export function fillTable(table, columns, records) {
   const kind = (column) => (column.number ? "number" : "");

@@ -32,25 +32,30 @@ async function loadCatalogue(signal) {
 }
 
 function fillUsers(users) {
-  const options = users.map((each) => make("option", { value: each.id, "data-name": each.name }, `${each.name} (${each.id})`));
-  byId("user").replaceChildren(...options, make("option", { value: OTHER }, "Another user, by id…"));
+  const option = ({ id, name }) => make("option", { value: id, "data-name": name }, `${name} (${id})`);
+  byId("user").replaceChildren(...users.map(option), make("option", { value: OTHER }, "Another user, by id…"));
 }
 
 function showProblem(problem) {
-  const elsewhere = problem.errors.filter(({ field, message }) => !showAtField(String(field ?? ""), String(message ?? "")));
-  const text = problem.status === 0
-    ? `${problem.message} The order may have been stored all the same: look at the orders below before you try again.`
-    : problem.message;
+  const elsewhere = problem.errors.filter((error) => !showAtField(String(error.field), String(error.message)));
+  const bad = (...content) => make("p", { className: "bad" }, ...content);
   byId("result").replaceChildren(
-    make("p", { className: "bad" }, make("strong", {}, "Not placed. "), text),
-    ...elsewhere.map(({ field, message }) => make("p", { className: "bad" }, `${field}: ${message}`)),
+    bad(make("strong", {}, "Not placed. "), explain(problem, elsewhere.length > 0)),
+    ...elsewhere.map(({ field, message }) => bad(`${field}: ${message}`)),
   );
   byId("order-form").querySelector('[aria-invalid="true"]')?.focus();
 }
 
-/** Shows a message beside its field: whether the form has that field. "items[0].quantity" and "items.0.quantity" are the same. */
+function explain(problem, unmarked) {
+  if (problem.status === 0) {
+    return `${problem.message} It may have been stored all the same: look at the orders before you try again.`;
+  }
+  return problem.errors.length && !unmarked ? "Correct what is marked, then try again." : problem.message;
+}
+
+/** Shows a message beside its field, named as in "items[0].quantity": whether the form has that field. */
 function showAtField(path, message) {
-  const [name, index, inner] = path.split(/[.[\]]+/).filter((part) => part !== "" && part !== "body");
+  const [name, index, inner] = path.split(/[.[\]]+/).filter((part) => part !== "");
   if (name === "items" && index !== undefined && showLineProblem(Number(index), inner, message)) return true;
   const field = FIELDS[name];
   field?.error.append(make("span", {}, message));
@@ -64,9 +69,10 @@ function clearProblems() {
 }
 
 function showPlaced(order) {
+  const placed = make("strong", {}, "Placed. ");
   const freshness = make("p", { className: "hint" });
   byId("result").replaceChildren(
-    make("p", { className: "good" }, make("strong", {}, "Placed. "), `Total ${money(order.totalAmount)}, order `, make("code", {}, order.id)),
+    make("p", { className: "good" }, placed, `Total ${money(order.totalAmount)}, order `, make("code", {}, order.id)),
     freshness,
   );
   return (text) => {
@@ -115,6 +121,7 @@ export function startForm(onUser) {
       return;
     }
     offer(products);
+    byId("order-form").inert = false;
     card.ready();
     onUser(user());
   };

@@ -4,13 +4,14 @@ const LANGUAGE = document.documentElement.lang;
 const MONEY = new Intl.NumberFormat(LANGUAGE, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const COUNT = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 });
 const SHARE = new Intl.NumberFormat(LANGUAGE, { style: "percent", maximumFractionDigits: 1 });
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 /** The zone the server wrote into the page; UTC, the setting's default, when it wrote none. */
 export const timeZone = readTimeZone();
 
 const WALL_CLOCK = new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short", timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(LANGUAGE, { timeZone: "UTC", day: "numeric", month: "short", year: "numeric" });
+const MONTH = new Intl.DateTimeFormat(LANGUAGE, { timeZone: "UTC", month: "short", year: "numeric" });
 const CLOCK = new Intl.DateTimeFormat(LANGUAGE, { timeStyle: "medium", hourCycle: "h23" });
 
 function readTimeZone() {
@@ -43,12 +44,17 @@ export const clock = (instant) => CLOCK.format(instant);
 
 /** The shop's day of n days ago, "YYYY-MM-DD". */
 export function day(daysAgo = 0) {
-  const today = wallClock(Date.now()).slice(0, 10);
-  return new Date(Date.parse(today) - daysAgo * DAY_MS).toISOString().slice(0, 10);
+  return shiftDay(wallClock(Date.now()).slice(0, 10), -daysAgo);
 }
+
+/** The day so many days later, "YYYY-MM-DD". */
+export const shiftDay = (isoDay, days) => new Date(Date.parse(isoDay) + days * DAY_MS).toISOString().slice(0, 10);
 
 /** "1997-02-24" as "Feb 24, 1997" */
 export const dayText = (isoDay) => DAY.format(Date.parse(isoDay));
+
+/** "1997-02-24" as "Feb 1997" */
+export const monthText = (isoDay) => MONTH.format(Date.parse(isoDay));
 
 /** Days from one "YYYY-MM-DD" to another. */
 export const daysBetween = (from, to) => Math.round((Date.parse(to) - Date.parse(from)) / DAY_MS);

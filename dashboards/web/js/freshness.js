@@ -38,8 +38,12 @@ export async function watch(before, amount, say) {
   say("On its way to the dashboard…");
   try {
     const took = await untilCounted(target);
-    say(took === null ? "Not on the dashboard after 30 s: see Analytics health below." : `On the dashboard after ${seconds(took)}.`);
-    if (took !== null) show(took);
+    if (took === null) {
+      say("Not on the dashboard after 30 s: see Analytics health below.");
+    } else {
+      say(`On the dashboard after ${seconds(took)}.`);
+      show(took);
+    }
   } finally {
     awaited.delete(order);
   }

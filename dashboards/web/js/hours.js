@@ -5,7 +5,7 @@ import { Card } from "./card.js";
 import { measure } from "./choices.js";
 import { byId, fillTable } from "./dom.js";
 import { count, counted, day, money, toWallClock, wallClock } from "./format.js";
-import { drawBars } from "./plot.js";
+import { drawBars, ticksThatFit } from "./plot.js";
 import { Poller } from "./poller.js";
 
 const HOUR_MS = 3_600_000;
@@ -55,7 +55,7 @@ async function render(rows) {
     width: HOUR_MS * 0.82,
     from: startOfHour(wallClock(now - (HOURS - 1) * HOUR_MS)),
     to: startOfHour(wallClock(now + HOUR_MS)),
-    tick: { dtick: 4 * HOUR_MS, tickformat: "%H:%M\n%b %d" },
+    tick: { dtick: (ticksThatFit(byId("hours-chart")) < 4 ? 6 : 4) * HOUR_MS, tickformat: "%H:%M\n%b %d" },
     whole: measure() === "order_count",
   });
   card.ready();

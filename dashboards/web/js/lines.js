@@ -4,6 +4,7 @@ import { byId, make } from "./dom.js";
 import { money, moneyOfCents, toCents } from "./format.js";
 
 const MOST_LINES = 100;
+const LABELS = { productId: "Product", quantity: "Quantity" };
 let products = [];
 let made = 0;
 
@@ -28,22 +29,37 @@ function update() {
   byId("add-line").hidden = amounts.length >= MOST_LINES;
 }
 
+const optionText = (product) => `${product.name}, ${money(product.price)}`;
+
+function productSelect(id) {
+  const options = products.map((product) => make("option", { value: product.id }, optionText(product)));
+  const waiting = make("option", { value: "" }, "Loading the products");
+  const choices = options.length ? options : [waiting];
+  return make("select", { id, "data-control": "productId" }, ...choices);
+}
+
+function quantityInput(id) {
+  const whole = { type: "number", min: "1", step: "1", value: "1", inputMode: "numeric" };
+  return make("input", { id, "data-control": "quantity", ...whole });
+}
+
+function labelled(className, text, control) {
+  return make("div", { className }, make("label", { htmlFor: control.id }, text), control);
+}
+
 function add() {
   made += 1;
   const id = `line-${made}`;
-  const error = { "aria-describedby": `${id}-error` };
-  const options = products.map((product) => make("option", { value: product.id }, `${product.name}, ${money(product.price)}`));
+  const removal = make("button", { type: "button", className: "remove", "aria-label": "Remove this product" }, "×");
+  const controls = [productSelect(`${id}-product`), quantityInput(`${id}-quantity`)];
+  for (const each of controls) each.setAttribute("aria-describedby", `${id}-error`);
   const line = make("div", { className: "line" },
-    make("div", { className: "product" },
-      make("label", { htmlFor: `${id}-product` }, "Product"),
-      make("select", { id: `${id}-product`, "data-control": "productId", ...error }, ...options)),
-    make("div", { className: "quantity" },
-      make("label", { htmlFor: `${id}-quantity` }, "Quantity"),
-      make("input", { id: `${id}-quantity`, "data-control": "quantity", type: "number", min: "1", step: "1", value: "1", inputMode: "numeric", ...error })),
-    make("button", { type: "button", className: "remove", "aria-label": "Remove this product", title: "Remove" }, "×"),
+    labelled("product", LABELS.productId, controls[0]),
+    labelled("quantity", LABELS.quantity, controls[1]),
+    removal,
     make("output", { className: "line-total" }),
     make("p", { className: "field-error", id: `${id}-error` }));
-  line.querySelector(".remove").addEventListener("click", () => remove(line));
+  removal.addEventListener("click", () => remove(line));
   byId("lines").append(line);
   update();
   return line;
@@ -56,14 +72,17 @@ function remove(line) {
   control(neighbour, "productId").focus();
 }
 
-/** Offers these products, starting with one line. */
+/** Offers these products, starting again with one line. */
 export function offer(catalogue) {
   products = catalogue;
+  made = 0;
   byId("lines").replaceChildren();
   add();
 }
 
+/** Starts the lines, with one that waits for the products. */
 export function followLines() {
+  add();
   byId("lines").addEventListener("input", update);
   byId("add-line").addEventListener("click", () => control(add(), "productId").focus());
 }
@@ -79,7 +98,7 @@ export const items = () =>
 export function showLineProblem(index, name, message) {
   const line = lines()[index];
   if (!line) return false;
-  line.querySelector(".field-error").append(make("span", {}, message));
+  line.querySelector(".field-error").append(make("span", {}, LABELS[name] ? `${LABELS[name]}: ${message}` : message));
   control(line, name)?.setAttribute("aria-invalid", "true");
   return true;
 }

@@ -2,7 +2,7 @@
 
 import { get, post } from "./api.js";
 import { Card } from "./card.js";
-import { byId, make } from "./dom.js";
+import { arrange, byId, make } from "./dom.js";
 import { money, toWallClock } from "./format.js";
 import { Poller, refreshAll } from "./poller.js";
 
@@ -42,7 +42,7 @@ function render({ userId, page }) {
 
 function show() {
   byId("orders-more").hidden = !cursor;
-  byId("orders-list").replaceChildren(...orders.map(rowOf));
+  arrange(byId("orders-list"), orders.map(rowOf));
   if (orders.length) card.ready();
   else card.empty(user.id ? "No orders yet: place one with the form." : "Choose a user to see the orders.");
 }
@@ -71,12 +71,13 @@ function makeRow(order) {
 
 /** Cancelling cannot be undone: the first press asks, the second does it. */
 function cancelButton(order, problem) {
-  const button = make("button", { type: "button", className: "quiet danger", "aria-label": `Cancel order ${order.id}` }, "Cancel");
+  const button = make("button", { type: "button", className: "quiet danger" });
   const arm = (armed) => {
     button.dataset.armed = armed ? "yes" : "";
     button.textContent = armed ? "Really cancel?" : "Cancel";
     button.setAttribute("aria-label", `${button.textContent} Order ${order.id}`);
   };
+  arm(false);
   button.addEventListener("click", async () => {
     if (!button.dataset.armed) {
       arm(true);

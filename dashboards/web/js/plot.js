@@ -25,7 +25,8 @@ function plotly() {
 function colours() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(name).trim();
-  return { ink: read("--ink"), muted: read("--muted"), grid: read("--line"), bar: read("--accent"), card: read("--card") };
+  const [ink, muted, grid, bar, card] = ["--ink", "--muted", "--line", "--accent", "--card"].map(read);
+  return { ink, muted, grid, bar, card };
 }
 
 /**
@@ -50,27 +51,36 @@ export async function drawBars(node, chart) {
 }
 
 function layout(chart, theme) {
+  const gaps = chart.gaps ?? [];
+  const { fontFamily: family } = getComputedStyle(document.body);
   return {
     autosize: true,
-    margin: { l: 52, r: 12, t: 14, b: 40 },
+    margin: { l: 52, r: 26, t: 20, b: 40 },
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: theme.muted },
+    font: { family, size: 12, color: theme.muted },
     showlegend: false,
     dragmode: false,
     hovermode: "closest",
     hoverdistance: 40,
-    hoverlabel: { bgcolor: theme.ink, bordercolor: theme.ink, font: { color: theme.card, size: 12 }, align: "left" },
+    hoverlabel: {
+      bgcolor: theme.ink,
+      bordercolor: theme.ink,
+      font: { family, color: theme.card, size: 12 },
+      align: "left",
+    },
     xaxis: {
       type: "date",
       range: [chart.from, chart.to],
       fixedrange: true,
       showgrid: false,
       linecolor: theme.grid,
+      tickangle: 0,
+      ticklabeloverflow: "allow",
       ticks: "outside",
       ticklen: 4,
       tickcolor: theme.grid,
-      rangebreaks: chart.gaps?.map((gap) => ({ bounds: [gap.from, gap.to] })) ?? [],
+      rangebreaks: gaps.map((gap) => ({ bounds: [gap.from, gap.to] })),
       ...chart.tick,
     },
     yaxis: {
@@ -81,14 +91,19 @@ function layout(chart, theme) {
       zerolinecolor: theme.grid,
       ...(chart.whole ? wholeTicks(chart.y) : { tickformat: "~s" }),
     },
-    shapes: (chart.gaps ?? []).map((gap) => ({
-      type: "line", x0: gap.to, x1: gap.to, y0: 0, y1: 1, yref: "paper", line: { color: theme.muted, width: 1, dash: "dot" },
-    })),
-    annotations: (chart.gaps ?? []).map((gap) => ({
-      x: gap.to, y: 1, yref: "paper", xanchor: "right", yanchor: "top", xshift: -4,
-      text: gap.text, showarrow: false, font: { color: theme.muted, size: 11 },
-    })),
+    shapes: gaps.map((gap) => gapLine(gap, theme)),
+    annotations: gaps.map((gap) => gapLabel(gap, theme)),
   };
+}
+
+function gapLine({ to }, theme) {
+  const line = { color: theme.muted, width: 1, dash: "dot" };
+  return { type: "line", x0: to, x1: to, y0: 0, y1: 1, yref: "paper", line };
+}
+
+function gapLabel({ to, text }, theme) {
+  const place = { x: to, y: 1, yref: "paper", xanchor: "right", yanchor: "bottom", yshift: 2 };
+  return { ...place, text, showarrow: false, font: { color: theme.muted, size: 11 } };
 }
 
 /** Half an order is no tick. */
@@ -96,6 +111,9 @@ function wholeTicks(values) {
   const few = Math.max(0, ...values) < 5;
   return few ? { tickformat: "d", dtick: 1 } : { tickformat: ",d" };
 }
+
+/** How many time labels fit side by side. */
+export const ticksThatFit = (node) => Math.max(3, Math.floor(node.clientWidth / 110));
 
 /** Draws every chart again when the reader's colour scheme changes. */
 export function followColourScheme() {

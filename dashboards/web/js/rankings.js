@@ -22,7 +22,7 @@ export function startTopProducts() {
       share: product.total_revenue / most,
     })));
     if (products.length) card.ready();
-    else card.empty("Nothing sold in this range: place an order with the form, or choose All.");
+    else card.empty("Nothing sold in this range: place an order with the form.");
   };
   follow({ name: "top products", card, load, render });
 }
@@ -38,10 +38,11 @@ export function startStatuses() {
       const number = own.reduce((sum, row) => sum + row.order_count, 0);
       const amount = own.reduce((sum, row) => sum + toCents(row.total_amount), 0n);
       const part = orders ? number / orders : 0;
-      return { name: status, tone: status, value: count(number), note: `${share(part)}, worth ${moneyOfCents(amount)}`, share: part };
+      const note = `${share(part)}, worth ${moneyOfCents(amount)}`;
+      return { name: status, tone: status, value: count(number), note, share: part };
     }));
     if (orders) card.ready();
-    else card.empty("No orders in this range: place one with the form, or choose All.");
+    else card.empty("No orders in this range: place one with the form.");
   };
   follow({ name: "order statuses", card, load, render });
 }

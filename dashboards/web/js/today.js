@@ -8,11 +8,16 @@ import { Poller } from "./poller.js";
 
 const FORMATS = { total_orders: count, total_revenue: money, avg_order_value: money, unique_customers: count };
 
+/** characters that fit in the large type */
+const LONG = 13;
+
 function figures(element, name, path) {
   const card = new Card(element);
   const render = (answer) => {
     for (const [figure, format] of Object.entries(FORMATS)) {
-      element.querySelector(`[data-figure="${figure}"]`).textContent = format(answer[figure] ?? 0);
+      const node = element.querySelector(`[data-figure="${figure}"]`);
+      node.textContent = format(answer[figure] ?? 0);
+      node.toggleAttribute("data-long", node.textContent.length > LONG);
     }
     card.ready();
   };
