@@ -38,8 +38,8 @@ migrate: demo-venv ## bring both schemas up to date
 	@$(BIN)/millrace migrate $(ARGS)
 
 .PHONY: clean-demo
-clean-demo: ## throw the demo's data away (stop the demo first)
-	rm -rf var/demo
+clean-demo: demo-venv ## throw the demo's data away (stop the demo first)
+	@$(BIN)/python -m tools.clean_demo
 
 ##@ Develop
 

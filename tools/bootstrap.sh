@@ -95,8 +95,9 @@ make_venv() {
 
 # Whether .venv can be brought up to date in place: a run that was interrupted left no stamp.
 is_usable() {
-    [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" = "$PWD" ] &&
-        [ "$(version_of "$venv_python")" = "$(version_of "$python")" ] || return 1
+    [ -f "$stamp" ] || return 1
+    { IFS= read -r place && read -r was; } <"$stamp"
+    [ "$place" = "$PWD" ] && [ "$(version_of "$venv_python")" = "$(version_of "$python")" ] || return 1
     [ -n "$uv" ] || "$venv_python" -m pip --version >/dev/null 2>&1
 }
 
@@ -132,6 +133,7 @@ lock_out_others
 started=$(date +%s)
 if is_usable; then
     rm -f "$stamp"
+    [ "$was" != dev ] || kind=dev # a development environment stays one
     say "bringing .venv up to date with requirements/$kind.lock"
 else
     make_venv

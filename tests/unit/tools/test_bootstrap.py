@@ -15,7 +15,7 @@ from tests.support.process import PROJECT, wait_until
 
 # What a POSIX system has beside the interpreters: the script needs no more than this.
 SYSTEM_TOOLS = [
-    *("sh", "cat", "cksum", "date", "dirname", "grep", "head", "id", "ln"),
+    *("sh", "cat", "cksum", "date", "dirname", "grep", "id", "ln"),
     *("mkdir", "readlink", "rm", "sleep", "uname"),
 ]
 
@@ -186,6 +186,14 @@ def test_a_development_environment_serves_the_demo_but_not_the_reverse(ready: Pr
     ready.sets_up("demo")
     assert "requirements/dev.lock" in ready.sets_up("dev")[0]
     assert ready.sets_up("demo") == []
+
+
+def test_a_development_environment_stays_one(ready: Project) -> None:
+    ready.sets_up("dev")
+    with (ready.root / "pyproject.toml").open("a") as file:
+        file.write("# changed\n")
+    assert "requirements/dev.lock" in ready.sets_up("demo")[0]
+    assert ready.sets_up("dev") == []
 
 
 @pytest.mark.parametrize("changed", ["requirements/demo.lock", "pyproject.toml"])
