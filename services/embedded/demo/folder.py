@@ -12,6 +12,9 @@ from typing import IO
 from services.embedded.lifetime import write_atomically
 from services.settings.paths import DEMO_ENV_FILE
 
+# seconds, bytes, rows: enough for any panel, too little to disturb the rest of a laptop
+_READER_LIMITS = {"max_execution_time": 20, "max_memory_usage": 2_000_000_000, "max_result_rows": 1_000_000}
+
 
 class FolderInUse(Exception):
     """Another demo works on the folder."""
@@ -43,11 +46,13 @@ class DemoFolder:
         """Makes the folder and takes it. Raises FolderInUse, OSError when it cannot be written."""
         self.logs.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
-        self._lock = (self.root / "demo.lock").open("a+")
+        lock = (self.root / "demo.lock").open("a+")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock.close()
             raise FolderInUse(f"another demo runs on {self.root}") from None
+        self._lock = lock
 
     def unlock(self) -> None:
         """Lets the next demo have the folder, and tells other commands that none runs."""
@@ -68,8 +73,8 @@ class DemoFolder:
     def write_clickhouse_users(self, known: Secrets) -> None:
         """The users file of the embedded ClickHouse."""
         users = {
-            "writer": {"password": known.writer_password},
-            "reader": {"password": known.reader_password, "readonly": True},
+            "writer": {"password": known.writer_password, "settings": {"max_partitions_per_insert_block": "1000"}},
+            "reader": {"password": known.reader_password, "readonly": True, "limits": _READER_LIMITS},
         }
         self._write_private(self.clickhouse_users, json.dumps(users))
 
