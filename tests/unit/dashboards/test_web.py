@@ -12,11 +12,9 @@ PAGE = (WEB / "index.html").read_text(encoding="utf-8")
 ASSETS = sorted(path for path in WEB.rglob("*") if path.suffix in {".html", ".css", ".js", ".svg"})
 SCRIPTS = [path for path in ASSETS if path.suffix == ".js"]
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
-VENDORED = {
-    "vendor/plotly.min.js": Path(str(file.locate()))
-    for file in files("plotly") or ()
-    if file.match("plotly/package_data/plotly.min.js")
-}
+PLOTLY = next(file for file in files("plotly") or () if file.match("plotly/package_data/plotly.min.js"))
+VENDORED = {"vendor/plotly.min.js": Path(str(PLOTLY.locate()))}
+EXPORT = re.compile(r"^export (?:async )?(?:function|const|class|let) (\w+)", re.MULTILINE)
 
 
 class Page(HTMLParser):
@@ -95,16 +93,11 @@ def test_every_static_file_asked_for_exists() -> None:
 
 
 def test_scripts_import_only_what_another_exports() -> None:
-    exports = {
-        script.name: set(
-            re.findall(
-                r"^export (?:async )?(?:function|const|class|let) (\w+)", script.read_text("utf-8"), re.MULTILINE
-            )
-        )
-        for script in SCRIPTS
-    }
+    exports = {script.name: set(EXPORT.findall(script.read_text(encoding="utf-8"))) for script in SCRIPTS}
     for script in SCRIPTS:
-        for names, source in re.findall(r'import \{([^}]*)\} from "\./([\w-]+\.js)"', script.read_text("utf-8")):
+        for names, source in re.findall(
+            r'import \{([^}]*)\} from "\./([\w-]+\.js)"', script.read_text(encoding="utf-8")
+        ):
             wanted = {name.strip() for name in names.split(",") if name.strip()}
             assert wanted <= exports.get(source, set()), f"{script.name} from {source}"
 
