@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import write
+from services.observability.process import CannotStart
 from services.settings import PROJECT_ROOT
 
 MIGRATIONS = PROJECT_ROOT / "schemas" / "mysql"
@@ -13,7 +14,7 @@ _ZONE = "business_timezone"
 _settings = sa.table("schema_settings", sa.column("name"), sa.column("value"))
 
 
-class SchemaError(Exception):
+class SchemaError(CannotStart):
     """The schema is missing, old, or made for another business time zone; the message says what to do."""
 
 

@@ -17,3 +17,48 @@ HTTP_SECONDS = Histogram(
     ["route", "method"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+
+# ---- relay
+OUTBOX_RELAYED = Counter(
+    "millrace_outbox_relayed_total", "events every replica has and the outbox has marked", ["topic"]
+)
+OUTBOX_REFUSED = Counter("millrace_outbox_refused_total", "attempts put off for a fault of the event itself", ["topic"])
+OUTBOX_HELD_BACK = Counter(
+    "millrace_outbox_held_back_total", "events made to wait because the readers of their topic are behind"
+)
+OUTBOX_BACKLOG = Gauge("millrace_outbox_backlog_rows", "outbox rows that wait, held-back ones included")
+OUTBOX_OLDEST = Gauge("millrace_outbox_oldest_seconds", "age of the oldest outbox row that waits; 0: none waits")
+OUTBOX_PURGED = Counter("millrace_outbox_purge_rounds_total", "rounds that deleted rows processed long ago")
+RELAY_LEADING = Gauge("millrace_relay_leading", "1 while this relay holds the lease, 0 while it waits for it")
+RELAY_BATCH = Histogram(
+    "millrace_relay_batch_events",
+    "events in a batch read from the outbox",
+    buckets=(1, 5, 10, 50, 100, 500, 1000, 5000),
+)
+RELAY_STEP_SECONDS = Histogram(
+    "millrace_relay_step_seconds",
+    "time of a round's steps: read, produce, record",
+    ["step"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+)
+
+# ---- transformer and sink
+CONSUMED = Counter("millrace_consumed_total", "messages whose work is done, by process and topic", ["process", "topic"])
+PRODUCED_ROWS = Counter("millrace_transformer_rows_total", "analytics rows every replica has")
+INSERTED_ROWS = Counter("millrace_sink_rows_total", "rows ClickHouse has taken")
+DEAD_LETTERS = Counter("millrace_dead_letters_total", "messages put into a dead letter topic", ["process", "topic"])
+CONSUMER_LAG = Gauge(
+    "millrace_consumer_lag_messages", "messages not read yet, by topic and partition", ["topic", "partition"]
+)
+CONSUMER_BATCH = Histogram(
+    "millrace_consumer_batch_messages",
+    "messages in a batch, by process",
+    ["process"],
+    buckets=(1, 5, 10, 50, 100, 500, 1000, 5000),
+)
+CONSUMER_WORK_SECONDS = Histogram(
+    "millrace_consumer_work_seconds",
+    "time from a batch read to its effects stored, by process",
+    ["process"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+)

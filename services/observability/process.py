@@ -39,8 +39,10 @@ class StopSignal:
         self._event.set()
 
 
-def run(process: str, body: Callable[[StopSignal], None], metrics_port: int | None = None) -> int:
+def run(process: str, body: Callable[[StopSignal], None], metrics_port: Callable[[], int] | int | None = None) -> int:
     """Runs ``body`` as a process of its own and returns its exit code.
+
+    A ``metrics_port`` that has to be read from the settings comes as a function: what is wrong with them is said here.
 
     0: stopped as asked; 1: it failed (the log has the traceback); 2: it cannot start, said in one line.
     """
@@ -51,8 +53,9 @@ def run(process: str, body: Callable[[StopSignal], None], metrics_port: int | No
         configure_logging(process, settings)
         if settings.exit_with_parent:
             _stop_without_parent(stop)
-        if metrics_port:
-            _serve_metrics(process, settings.metrics_host, metrics_port)
+        port = metrics_port() if callable(metrics_port) else metrics_port
+        if port:
+            _serve_metrics(process, settings.metrics_host, port)
         body(stop)
     except (SettingsError, CannotStart) as unusable:
         print(f"millrace {process}: {unusable}", file=sys.stderr)

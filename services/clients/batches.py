@@ -1,0 +1,67 @@
+"""The loop of a consuming process: read a batch, work until it is done, have its offsets committed."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from confluent_kafka import Message
+
+from services.clients.consumer import BatchConsumer, Rebalanced
+from services.observability import metrics
+from services.observability.process import StopSignal
+
+_SLICE_SECONDS: Final = 0.25
+_LAG_EVERY_SECONDS: Final = 1.0
+
+
+class Stopped(Exception):
+    """The process is to stop; the batch in hand is left to whoever reads it next."""
+
+
+class Pause(Protocol):
+    """Waits within the work on a batch. Raises Stopped or Rebalanced: both end the work with nothing committed."""
+
+    def __call__(self, seconds: float) -> None:
+        """Waits so many seconds."""
+
+
+Work = Callable[[Sequence[Message], Pause], None]
+"""Works on a batch. When it returns, its effects are stored; when it is broken off anywhere, it bears repetition."""
+
+
+def run_batches(process: str, consumer: BatchConsumer, work: Work, stop: StopSignal) -> None:
+    """Until told to stop, batch after batch."""
+
+    def pause(seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            if stop.stopped:
+                raise Stopped
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            consumer.wait(min(left, _SLICE_SECONDS))
+
+    lag_at = 0.0
+    while not stop.stopped:
+        batch = consumer.read()
+        if batch:
+            _one(process, consumer, work, batch, pause)
+        if time.monotonic() >= lag_at:
+            lag_at = time.monotonic() + _LAG_EVERY_SECONDS
+            for (topic, partition), messages in consumer.lag().items():
+                metrics.CONSUMER_LAG.labels(topic, str(partition)).set(messages)
+
+
+def _one(process: str, consumer: BatchConsumer, work: Work, batch: Sequence[Message], pause: Pause) -> None:
+    """Work, then offsets: never the other way round, or what a dying process had in hand would be lost."""
+    metrics.CONSUMER_BATCH.labels(process).observe(len(batch))
+    try:
+        with metrics.CONSUMER_WORK_SECONDS.labels(process).time():
+            work(batch, pause)
+    except (Rebalanced, Stopped):
+        return
+    consumer.done(batch)
+    for topic, count in Counter(message.topic() or "" for message in batch).items():
+        metrics.CONSUMED.labels(process, topic).inc(count)

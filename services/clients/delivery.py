@@ -1,0 +1,220 @@
+"""Producing with an answer for every message: acknowledged, refused, or nobody knows.
+
+A flush that returns is not success: the delivery report of each message is looked at.
+
+Order. Within a partition messages reach the log in the order they were given, and none is left out before a later one:
+librdkafka numbers them (idempotence) and the broker takes no number before its predecessor; a message that fails for
+good makes the producer fail as a whole (`enable.gapless.guarantee`); there is no message timeout of librdkafka's,
+which could drop one and send the next. Whoever gives up - after `patience` without any report - gives up on everything
+queued at once, and the next send begins with a new producer. What of the old one was on its way may still arrive: a
+duplicate of what is sent again, never an overtaking.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from services.clients.kafka import Configuration, make_producer
+
+Headers = list[tuple[str, bytes]]
+
+_SLICE_SECONDS: Final = 0.1
+_FAREWELL_SECONDS: Final = 1.0
+_METADATA_SECONDS: Final = 5.0
+
+# The broker says no to the message or its topic; sending it again changes nothing.
+_REFUSALS: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+    }
+)
+
+
+class BrokerAway(Exception):
+    """No broker answers; nothing is known about what was asked. Try again later."""
+
+
+class Outgoing(NamedTuple):
+    """A message to produce."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes in the log, uncompressed: what it holds, and no less than its share of the framing."""
+        held = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return len(self.topic) + len(self.key or b"") + len(self.value or b"") + held + 90
+
+
+class Fate(Enum):
+    """What became of a message."""
+
+    ACKNOWLEDGED = "acknowledged"
+    """Every replica in sync has it."""
+    REFUSED = "refused"
+    """It cannot be produced as it is; sending it again changes nothing."""
+    UNKNOWN = "unknown"
+    """Not sent, or sent without an answer: it may or may not be in the log. Send it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One message's fate: where it is in the log if it was acknowledged, else why it is not."""
+
+    fate: Fate
+    reason: str = ""
+    partition: int = -1
+    offset: int = -1
+
+
+class ConfirmedProducer:
+    """A producer that returns an outcome a message and is replaced after any failure."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        patience: float,
+        make: Callable[[Configuration], Producer] = make_producer,
+    ) -> None:
+        """`patience`: seconds without any delivery report after which everything outstanding is given up."""
+        self._configuration, self._patience, self._make = configuration, patience, make
+        self._producer: Producer | None = None
+        self._topics: frozenset[str] = frozenset()
+
+    def send(self, messages: Sequence[Outgoing], heartbeat: Callable[[], bool] = lambda: True) -> list[Outcome]:
+        """Produces in order and returns when every message has its outcome, in the order given.
+
+        A message behind one of its topic and key that was not taken is not sent (UNKNOWN). `heartbeat` is called about
+        every 0.1 s of waiting; False gives up what is outstanding. When the process dies in here, any of the messages
+        may have been produced: send them again.
+        """
+        outcomes = self._attempt(messages, heartbeat)
+        if len(messages) > 1 and any(outcome.fate is Fate.REFUSED for outcome in outcomes):
+            self._accuse(messages, outcomes, heartbeat)
+        return outcomes
+
+    def _accuse(self, messages: Sequence[Outgoing], outcomes: list[Outcome], heartbeat: Callable[[], bool]) -> None:
+        """A broker refuses a batch whole; sent alone, only those stay refused whose own fault it is."""
+        stopped: set[tuple[str, bytes]] = set()
+        for index, message in enumerate(messages):
+            lane = _lane(message)
+            if outcomes[index].fate is Fate.REFUSED and lane not in stopped:
+                outcomes[index] = self._attempt([message], heartbeat)[0]
+            if outcomes[index].fate is not Fate.ACKNOWLEDGED and lane is not None:
+                stopped.add(lane)
+
+    def _attempt(self, messages: Sequence[Outgoing], heartbeat: Callable[[], bool]) -> list[Outcome]:
+        outcomes: list[Outcome | None] = [None] * len(messages)
+        producer = self._current()
+        self._give(producer, messages, outcomes)
+        self._wait(producer, outcomes, heartbeat)
+        if any(outcome is None or outcome.fate is not Fate.ACKNOWLEDGED for outcome in outcomes):
+            self.abandon()
+        return [outcome or Outcome(Fate.UNKNOWN, "no answer from the broker") for outcome in outcomes]
+
+    def _give(self, producer: Producer, messages: Sequence[Outgoing], outcomes: list[Outcome | None]) -> None:
+        stopped: set[tuple[str, bytes] | None] = set()
+        for index, message in enumerate(messages):
+            lane = _lane(message)
+            if lane is not None and lane in stopped:
+                outcomes[index] = Outcome(Fate.UNKNOWN, "an earlier message of its key was not taken")
+                continue
+            try:
+                self._produce(producer, message, partial(_report, outcomes, index))
+            except KafkaException as error:
+                outcomes[index] = _outcome_of(error.args[0])
+                stopped.add(lane)
+            except (TypeError, ValueError) as error:
+                outcomes[index] = Outcome(Fate.REFUSED, str(error))
+                stopped.add(lane)
+
+    def _produce(self, producer: Producer, message: Outgoing, report: Callable[[Any, Message], None]) -> None:
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                producer.produce(
+                    message.topic, message.value, message.key, headers=list(message.headers), on_delivery=report
+                )
+            except BufferError:
+                if time.monotonic() > deadline:
+                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
+                producer.poll(_SLICE_SECONDS)
+            else:
+                return
+
+    def _wait(self, producer: Producer, outcomes: list[Outcome | None], heartbeat: Callable[[], bool]) -> None:
+        """Returns when every message has its report or patience, which begins anew with each one, is over."""
+        missing = sum(outcome is None for outcome in outcomes)
+        deadline = time.monotonic() + self._patience
+        while missing:
+            producer.flush(_SLICE_SECONDS)
+            left = sum(outcome is None for outcome in outcomes)
+            if left and not heartbeat():
+                return
+            if left < missing:
+                deadline = time.monotonic() + self._patience
+            elif time.monotonic() > deadline:
+                return
+            missing = left
+
+    def missing_topics(self, wanted: set[str]) -> set[str]:
+        """Those of the wanted topics that the broker does not have. Raises BrokerAway."""
+        if not wanted <= self._topics:
+            try:
+                self._topics = frozenset(self._current().list_topics(timeout=_METADATA_SECONDS).topics)
+            except KafkaException as error:
+                raise BrokerAway(str(error.args[0])) from None
+        return wanted - self._topics
+
+    def abandon(self) -> None:
+        """Drops the producer with everything queued in it; the next use makes a new one."""
+        producer, self._producer, self._topics = self._producer, None, frozenset()
+        if producer is not None:
+            producer.purge()
+            producer.flush(_FAREWELL_SECONDS)
+
+    def close(self) -> None:
+        """Ends the producer. Every `send` has returned, so nothing is outstanding."""
+        self.abandon()
+
+    def _current(self) -> Producer:
+        if self._producer is None:
+            self._producer = self._make(self._configuration)
+        return self._producer
+
+
+def _lane(message: Outgoing) -> tuple[str, bytes] | None:
+    """What keeps its order: the messages of one topic and key."""
+    return None if message.key is None else (message.topic, message.key)
+
+
+def _report(outcomes: list[Outcome | None], index: int, error: KafkaError | None, message: Message) -> None:
+    if error is not None:
+        outcomes[index] = _outcome_of(error)
+    else:
+        outcomes[index] = Outcome(Fate.ACKNOWLEDGED, "", message.partition() or 0, message.offset() or 0)
+
+
+def _outcome_of(error: KafkaError) -> Outcome:
+    fate = Fate.REFUSED if error.code() in _REFUSALS else Fate.UNKNOWN
+    return Outcome(fate, error.str())

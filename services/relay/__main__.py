@@ -1,0 +1,72 @@
+"""`python -m services.relay`: the relay as a process."""
+
+import os
+import socket
+import sys
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from services.clients.backoff import Backoff
+from services.clients.database import connect, unavailable
+from services.clients.delivery import ConfirmedProducer
+from services.clients.kafka import producer_configuration
+from services.clients.lease import Lease
+from services.clients.relational_schema import require_current
+from services.clients.unread import GroupOffsets, UnreadLimit
+from services.events.topics import ORDER_EVENTS, PAYMENT_EVENTS
+from services.observability.logging import get_logger
+from services.observability.process import StopSignal, run
+from services.relay.outbox import Outbox
+from services.relay.produce import Produce
+from services.relay.relay import LEASE, Relay
+from services.settings import (
+    BusinessSettings,
+    DatabaseSettings,
+    KafkaSettings,
+    RelaySettings,
+    TransformerSettings,
+    load,
+)
+
+PROCESS = "relay"
+
+
+def body(stop: StopSignal) -> None:
+    """Puts the relay together and lets it work."""
+    kafka, settings = load(KafkaSettings), load(RelaySettings)
+    engine = connect(load(DatabaseSettings))
+    reader = GroupOffsets(kafka, PROCESS, load(TransformerSettings).kafka_consumer_group_id)
+    produce = Produce(
+        ConfirmedProducer(producer_configuration(kafka, PROCESS), kafka.kafka_delivery_timeout_ms / 1000),
+        UnreadLimit(kafka.kafka_max_unread_bytes, {ORDER_EVENTS: reader, PAYMENT_EVENTS: reader}),
+    )
+    lease = Lease(engine, LEASE, f"{socket.gethostname()}:{os.getpid()}", settings.relay_lease_seconds)
+    if _schema_is_current(engine, load(BusinessSettings).business_timezone, stop):
+        Relay(Outbox(engine, lease), produce, lease, settings).run(stop)
+
+
+def _schema_is_current(engine: Engine, zone: str, stop: StopSignal) -> bool:
+    """Waits for the database; False when told to stop first. Raises SchemaError."""
+    backoff = Backoff()
+    while not stop.stopped:
+        try:
+            require_current(engine, zone)
+        except sa.exc.SQLAlchemyError as error:
+            if not unavailable(error):
+                raise
+            pause = backoff.failed()
+            get_logger().warning("the database does not answer", error=str(error).splitlines()[0])
+            stop.wait(pause)
+        else:
+            return True
+    return False
+
+
+def main() -> int:
+    """Runs the relay; returns its exit code."""
+    return run(PROCESS, body, lambda: load(RelaySettings).relay_metrics_port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The inserting step of the sink: rows as they are, the bad ones told from the good."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from confluent_kafka import Message
+
+from services.clients.backoff import Backoff
+from services.clients.batches import Pause
+from services.clients.clickhouse import Client, Failure, classify
+from services.clients.dead_letters import DeadLetter, DeadLetters
+from services.observability import metrics
+from services.observability.logging import get_logger
+
+SETTINGS: Final = {
+    # a batch of an old log spans many months; 100 is the server's default
+    "max_partitions_per_insert_block": 1000,
+    # a date that the table cannot hold is refused, not clamped
+    "date_time_overflow_behavior": "throw",
+}
+_REASON_CHARACTERS: Final = 500
+
+log = get_logger()
+
+
+class Refused(Exception):
+    """ClickHouse does not take these rows: at least one of them does not fit the table."""
+
+
+class Insert:
+    """The work on one batch of rows."""
+
+    def __init__(self, connect: Callable[[], Client], table: str, dead_letters: DeadLetters) -> None:
+        """`connect` may fail while ClickHouse is away; it is called again then."""
+        self._connect, self._table, self._dead_letters = connect, table, dead_letters
+        self._client: Client | None = None
+        self._backoff = Backoff()
+
+    def __call__(self, batch: Sequence[Message], pause: Pause) -> None:
+        """When it returns, every row is in the table or, with ClickHouse's reason, in the dead letters.
+
+        When the process dies in it, some rows are in the table: the batch is read again and they are inserted once
+        more, which the version of each row makes harmless. An insert over several months is not atomic either.
+        """
+        good: list[Message] = []
+        letters: list[DeadLetter] = []
+        for message in batch:
+            fault = _fault(message)
+            if fault is None:
+                good.append(message)
+            else:
+                letters.append(DeadLetter(message, fault))
+        if good:
+            self._bisect(good, letters, pause)
+        self._dead_letters.store(letters, pause)
+
+    def _bisect(self, rows: Sequence[Message], letters: list[DeadLetter], pause: Pause) -> None:
+        """Inserts all rows, or halves them until each refused row stands alone: 2 log2(n) inserts a bad row."""
+        try:
+            self._insert(rows, pause)
+        except Refused as refused:
+            if len(rows) == 1:
+                letters.append(DeadLetter(rows[0], f"ClickHouse: {refused}"))
+                return
+            middle = len(rows) // 2
+            self._bisect(rows[:middle], letters, pause)
+            self._bisect(rows[middle:], letters, pause)
+
+    def _insert(self, rows: Sequence[Message], pause: Pause) -> None:
+        """One INSERT, repeated until ClickHouse takes it. Raises Refused."""
+        block = b"\n".join(_value(row) for row in rows)
+        while True:
+            try:
+                if self._client is None:
+                    self._client = self._connect()
+                self._client.raw_insert(self._table, insert_block=block, fmt="JSONEachRow", settings=dict(SETTINGS))
+            except Exception as error:
+                failure = classify(error)
+                if failure is Failure.REFUSED:
+                    raise Refused(" ".join(str(error).split())[:_REASON_CHARACTERS]) from None
+                wait = self._backoff.failed()
+                log.warning(
+                    "ClickHouse takes no rows" if failure is Failure.FAULT else "ClickHouse does not answer",
+                    error=" ".join(str(error).split())[:_REASON_CHARACTERS],
+                    again_in=round(wait, 1),
+                )
+                pause(wait)
+            else:
+                self._backoff.succeeded()
+                metrics.INSERTED_ROWS.inc(len(rows))
+                return
+
+
+def _value(message: Message) -> bytes:
+    value = message.value()
+    return value.encode() if isinstance(value, str) else value or b""
+
+
+def _fault(message: Message) -> str | None:
+    """Why a message cannot be one line of JSONEachRow; None when it can."""
+    value = _value(message)
+    try:
+        row = json.loads(value)
+    except ValueError as error:
+        return f"not JSON: {error}"
+    if not isinstance(row, dict):
+        return "not a JSON object"
+    if b"\n" in value:
+        return "a row has to be one line"
+    return None

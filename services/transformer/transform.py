@@ -1,0 +1,56 @@
+"""The pure step: events in, rows and dead letters out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import Message
+
+from services.clients.dead_letters import DeadLetter
+from services.clients.delivery import Outgoing
+from services.events import ANALYTICS_TOPIC, NotAnEvent, analytics_row, parse_order_event
+
+
+@dataclass(slots=True)
+class Transformed:
+    """What a batch of events becomes. ``sources`` holds the event each row was made of."""
+
+    rows: list[Outgoing] = field(default_factory=list)
+    sources: list[Message] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+
+def transform(batch: Sequence[Message]) -> Transformed:
+    """A row an order version, in the order of the batch; what makes no row is a dead letter.
+
+    The events of one transaction carry the same snapshot and so make equal rows: equal ones are produced once.
+    """
+    result = Transformed()
+    seen: set[bytes] = set()
+    for message in batch:
+        try:
+            row = analytics_row(parse_order_event(_value(message)).data.order)
+        except ValueError as unusable:
+            result.letters.append(DeadLetter(message, _one_line(unusable)))
+            continue
+        text = row.to_json()
+        if text not in seen:
+            seen.add(text)
+            result.rows.append(Outgoing(ANALYTICS_TOPIC, row.order_id.encode(), text, _traced(message)))
+            result.sources.append(message)
+    return result
+
+
+def _value(message: Message) -> bytes | None:
+    value = message.value()
+    return value.encode() if isinstance(value, str) else value
+
+
+def _one_line(error: ValueError) -> str:
+    kind = "not an event" if isinstance(error, NotAnEvent) else "no analytics row"
+    return f"{kind}: {' '.join(str(error).split())}"
+
+
+def _traced(message: Message) -> list[tuple[str, bytes]]:
+    headers = message.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return [(name, value) for name, value in pairs if name == "traceparent" and isinstance(value, bytes)]
