@@ -42,8 +42,15 @@ class Aggregator:
         """Recomputes a batch of dirty buckets of users."""
         return self.users.tick()
 
+    def raise_fence(self) -> None:
+        """Has what is recomputed about now recomputed once more, after every statement sent so far has ended.
+
+        For a new lease, and for a connection lost in a statement: the statement may still be running.
+        """
+        self._store.raise_fence()
+
     def tick_until_clean(self, at_most: int = 1000) -> int:
-        """Ticks until nothing is dirty at the clock's time. Returns the ticks. Raises RuntimeError after ``at_most``."""
+        """Ticks until nothing is dirty by the clock; returns how often. Raises RuntimeError after ``at_most`` ticks."""
         for ticks in range(1, at_most + 1):
             if self.tick_days().dirty + self.tick_users().dirty == 0:
                 return ticks

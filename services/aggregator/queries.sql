@@ -3,13 +3,13 @@
 --
 -- Every append_* is (new sums from the newest rows) UNION ALL (newest old cells, in columns of their own), grouped by
 -- the cell's key. A cell is written only when new and old differ, so a vanished cell is written as zeros. Its
--- generation is greatest(now, its previous one + 1): a clock that steps back loses nothing.
--- {now:Int64} is milliseconds since 1970, 0 for the server's own clock.
+-- generation is greatest(began, its previous one + 1): a clock that steps back loses nothing.
+-- Times are milliseconds since 1970. {now} is 0 for the server's own clock; {began} is when the dirty keys were read.
 
 -- name: dirty_days
 -- Days of which other rows came in than the cubes cover, and days due for a recheck: their last row came in at least a
--- gap ago and no recompute began since then, so that one may have missed it. Today and yesterday first, then what
--- differs, then what waited longest.
+-- gap ago and no recompute began since then, so that one may have missed it. The same for what was recomputed between
+-- {fence_from} and {fence}. Today and yesterday first, then what differs, then what waited longest.
 WITH if({now:Int64} = 0, toUnixTimestamp64Milli(now64(3)), {now:Int64}) AS now_ms
 SELECT toString(i.order_date) AS day, i.inserted AS inserted, i.inserted - c.covered AS missing, now_ms,
     order_date >= toDate(fromUnixTimestamp64Milli(now_ms, {zone:String})) - 1 AS recent, i.newest_ms
@@ -27,7 +27,7 @@ LEFT JOIN
 ) AS c USING order_date
 WHERE i.inserted != c.covered
     OR arrayExists(gap -> c.began_ms < i.last_ms + gap AND now_ms >= i.last_ms + gap, {gaps:Array(Int64)})
-    OR ({fence:Int64} > 0 AND c.began_ms >= {fence_from:Int64} AND c.began_ms < {fence:Int64} AND now_ms >= {fence:Int64})
+    OR (c.began_ms >= {fence_from:Int64} AND c.began_ms < {fence:Int64} AND now_ms >= {fence:Int64})
 ORDER BY recent DESC, missing != 0 DESC, c.began_ms, order_date DESC
 
 -- name: append_hours
@@ -35,7 +35,7 @@ ORDER BY recent DESC, missing != 0 DESC, c.began_ms, order_date DESC
 -- is set within an hour (Lord Howe, by 30 minutes), at the change.
 INSERT INTO cube_hour (order_date, order_hour, status, order_count, total, gen)
 SELECT order_date, order_hour, status, sum(new_count) AS count_now, sum(new_total) AS total_now,
-    greatest(toUInt64(if({now:Int64} = 0, toUnixTimestamp64Milli(now64(3)), {now:Int64})), max(old_gen) + 1)
+    greatest({began:UInt64}, max(old_gen) + 1)
 FROM
 (
     SELECT order_date, floored + if(toHour(floored) = toHour(t), -past, if(past = 0, 0, 3600 - past)) AS order_hour, status,
@@ -63,7 +63,7 @@ SETTINGS do_not_merge_across_partitions_select_final = 1
 INSERT INTO cube_product (order_date, product_id, product_name, quantity, revenue, order_count, gen)
 SELECT order_date, product_id, product_name, sum(new_quantity) AS quantity_now, sum(new_revenue) AS revenue_now,
     sum(new_count) AS count_now,
-    greatest(toUInt64(if({now:Int64} = 0, toUnixTimestamp64Milli(now64(3)), {now:Int64})), max(old_gen) + 1)
+    greatest({began:UInt64}, max(old_gen) + 1)
 FROM
 (
     SELECT order_date, product_id, product_name, sum(line_quantity) AS new_quantity,
@@ -90,8 +90,8 @@ SETTINGS do_not_merge_across_partitions_select_final = 1, max_partitions_per_ins
 -- name: append_days
 -- Sales by day, and the mark of what this day's sums in all three cubes cover; written after the other two.
 INSERT INTO cube_day (order_date, order_count, revenue, unique_customers, covered, began, gen)
-SELECT order_date, sum(new_count), sum(new_revenue), sum(new_customers), sum(mark), fromUnixTimestamp64Milli({began:Int64}),
-    greatest(toUInt64(if({now:Int64} = 0, toUnixTimestamp64Milli(now64(3)), {now:Int64})), max(old_gen) + 1)
+SELECT order_date, sum(new_count), sum(new_revenue), sum(new_customers), sum(mark), fromUnixTimestamp64Milli(toInt64({began:UInt64})),
+    greatest({began:UInt64}, max(old_gen) + 1)
 FROM
 (
     SELECT order_date, count() AS new_count, sum(total_amount) AS new_revenue, uniqExact(user_id) AS new_customers,
@@ -110,6 +110,10 @@ FROM
 GROUP BY order_date
 SETTINGS do_not_merge_across_partitions_select_final = 1
 
+-- name: now
+-- ClickHouse's clock.
+SELECT toUnixTimestamp64Milli(now64(3))
+
 -- name: dirty_buckets
 -- Buckets of users, as dirty_days; here nothing is recent.
 WITH if({now:Int64} = 0, toUnixTimestamp64Milli(now64(3)), {now:Int64}) AS now_ms
@@ -127,14 +131,14 @@ LEFT JOIN
 ) AS c USING bucket
 WHERE i.inserted != c.covered
     OR arrayExists(gap -> c.began_ms < i.last_ms + gap AND now_ms >= i.last_ms + gap, {gaps:Array(Int64)})
-    OR ({fence:Int64} > 0 AND c.began_ms >= {fence_from:Int64} AND c.began_ms < {fence:Int64} AND now_ms >= {fence:Int64})
+    OR (c.began_ms >= {fence_from:Int64} AND c.began_ms < {fence:Int64} AND now_ms >= {fence:Int64})
 ORDER BY missing != 0 DESC, c.began_ms, bucket
 
 -- name: append_users
 -- Sales by user.
 INSERT INTO cube_user (bucket, user_id, order_count, revenue, last_order_at, gen)
 SELECT bucket, user_id, sum(new_count) AS count_now, sum(new_revenue) AS revenue_now, max(new_last) AS last_now,
-    greatest(toUInt64(if({now:Int64} = 0, toUnixTimestamp64Milli(now64(3)), {now:Int64})), max(old_gen) + 1)
+    greatest({began:UInt64}, max(old_gen) + 1)
 FROM
 (
     SELECT bucket, user_id, count() AS new_count, sum(total_amount) AS new_revenue, max(created_at) AS new_last,
@@ -153,8 +157,8 @@ HAVING (count_now, revenue_now, last_now) != (sum(old_count), sum(old_revenue), 
 -- name: append_buckets
 -- Users with sales by bucket, and the mark of what cube_user covers; written after it.
 INSERT INTO cube_bucket (bucket, customers, covered, began, gen)
-SELECT bucket, sum(new_customers), sum(mark), fromUnixTimestamp64Milli({began:Int64}),
-    greatest(toUInt64(if({now:Int64} = 0, toUnixTimestamp64Milli(now64(3)), {now:Int64})), max(old_gen) + 1)
+SELECT bucket, sum(new_customers), sum(mark), fromUnixTimestamp64Milli(toInt64({began:UInt64})),
+    greatest({began:UInt64}, max(old_gen) + 1)
 FROM
 (
     SELECT bucket, countIf(order_count > 0) AS new_customers, 0 AS mark, 0 AS old_gen

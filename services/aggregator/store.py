@@ -9,6 +9,9 @@ from clickhouse_connect.driver.client import Client
 
 from services.clients.named_sql import NamedSql, load
 
+STATEMENT_SECONDS = 60
+"""ClickHouse ends a statement of the aggregator that takes longer."""
+
 
 class NotAllowed(Exception):
     """The lease went to another aggregator: what is under way must not be finished."""
@@ -16,10 +19,10 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """A time (ms) at which no statement of before can be running any more, and from when recomputes must be redone.
+    """A time (ms) at which no statement sent before can be running any more.
 
-    A statement whose client died or lost its connection may still run in the server and append sums of rows it read
-    long ago. What was recomputed from ``since`` on is therefore recomputed once more at ``until``.
+    A statement whose client died or lost its connection may go on in the server, and append sums of rows it read long
+    ago. So what was recomputed from ``since`` on is recomputed once more after ``until``.
     """
 
     since: int = 0
@@ -42,27 +45,29 @@ class Store:
     queries: NamedSql = field(default_factory=lambda: load("services.aggregator", "queries.sql"))
     fence: Fence = Fence()
 
-    def dirty(self, name: str, gaps: tuple[float, ...]) -> list[tuple[Any, ...]]:
+    def dirty(self, name: str, gaps: tuple[float, ...], **parameters: str) -> list[tuple[Any, ...]]:
         """Rows of a dirty_* statement; ``gaps`` are seconds."""
-        parameters = {
-            **self._common(name),
+        bound: dict[str, Any] = {
+            "now": self.clock() if self.clock else 0,
             "gaps": [int(gap * 1000) for gap in gaps],
             "fence_from": self.fence.since,
             "fence": self.fence.until,
+            **parameters,
         }
-        return [tuple(row) for row in self.client.query(self.queries[name], parameters=parameters).result_rows]
+        return [tuple(row) for row in self.client.query(self.queries[name], parameters=bound).result_rows]
 
-    def append(self, name: str, literals: Mapping[str, str], **parameters: int) -> None:
+    def append(self, name: str, literals: Mapping[str, str], **parameters: int | str) -> None:
         """Runs an append_* statement. Raises NotAllowed, and appends nothing, when the lease is not held."""
         self.crash(f"before {name}")
         if not self.allowed():
             raise NotAllowed(name)
         sql = Template(self.queries[name]).substitute(literals)
-        self.client.command(sql, parameters={**self._common(name), **parameters})
+        self.client.command(sql, parameters=parameters, settings={"max_execution_time": STATEMENT_SECONDS})
         self.crash(f"after {name}")
 
-    def _common(self, name: str) -> dict[str, int | str]:
-        common: dict[str, int | str] = {"now": self.clock() if self.clock else 0}
-        if "{zone:String}" in self.queries[name]:
-            common["zone"] = self.timezone
-        return common
+    def raise_fence(self) -> None:
+        """To be called when an earlier statement, of this or another aggregator, may still be running."""
+        now = self.clock() if self.clock else int(self.client.query(self.queries["now"]).result_rows[0][0])
+        margin = STATEMENT_SECONDS * 1000
+        since = self.fence.since if now < self.fence.until else now - margin
+        self.fence = Fence(since, now + margin)

@@ -9,7 +9,6 @@ from services.aggregator.store import Store
 
 LISTED_AT_MOST = 400
 """Up to so many dirty buckets are read one by one; above, reading a contiguous span is faster than seeking each."""
-_SPAN = Budget(size=4_096, least=256, most=BUCKETS)
 
 
 class UserCubes:
@@ -17,7 +16,7 @@ class UserCubes:
 
     def __init__(self, store: Store, recheck_after: tuple[float, ...]) -> None:
         self._store, self._recheck_after = store, recheck_after
-        self.span = Budget(_SPAN.size, _SPAN.least, _SPAN.most)
+        self.span = Budget(size=4_096, least=256, most=BUCKETS)
         self._next = 0
 
     def dirty(self) -> Found[int]:
@@ -67,5 +66,5 @@ class UserCubes:
             "keys": bucket_literals(bucket.key for bucket in marked),
             "covered": count_literals(bucket.inserted for bucket in marked),
         }
-        self._store.append("append_users", literals)
+        self._store.append("append_users", literals, began=read_ms)
         self._store.append("append_buckets", literals, began=read_ms)

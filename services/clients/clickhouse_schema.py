@@ -24,12 +24,7 @@ _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _ZONE = "business_timezone"
 _UNKNOWN_DATABASE, _UNKNOWN_TABLE = 81, 60
 
-_MIGRATIONS = """
-CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String, applied_at DateTime64(3, 'UTC') DEFAULT now64(3))
-ENGINE = ReplacingMergeTree ORDER BY name"""
-_SETTINGS = """
-CREATE TABLE IF NOT EXISTS schema_settings (name String, value String, stored_at DateTime64(3, 'UTC') DEFAULT now64(3))
-ENGINE = MergeTree ORDER BY (name, stored_at)"""
+_BOOKKEEPING = "000_bookkeeping.sql"
 
 
 class ClickHouseSchemaError(Exception):
@@ -60,6 +55,8 @@ def schema_files(folder: Path = FOLDER) -> list[SchemaFile]:
     for path in paths:
         if not _FILE_NAME.match(path.name):
             raise ClickHouseSchemaError(f"{path.name} in {folder.name} is not named NNN_what.sql: rename it")
+    if not paths or paths[0].name != _BOOKKEEPING:
+        raise ClickHouseSchemaError(f"{folder.name} does not begin with {_BOOKKEEPING}: restore it")
     return [SchemaFile(path.name, path.read_text(encoding="utf-8")) for path in paths]
 
 
@@ -87,9 +84,10 @@ def migrate_clickhouse(client: Client, business_timezone: str, folder: Path = FO
     if not _IDENTIFIER.match(database):
         raise ClickHouseSchemaError(f"CLICKHOUSE_DATABASE is not a plain name: {database!r}")
     client.command(f"CREATE DATABASE IF NOT EXISTS {database}", use_database=False)
-    client.command(_MIGRATIONS)
-    client.command(_SETTINGS)
-    files, applied = schema_files(folder), _applied(client)
+    files = schema_files(folder)
+    for statement in files[0].statements(zone):  # the tables that say what was applied
+        client.command(statement)
+    applied = _applied(client)
     _refuse_changes(files, applied)
     _keep_zone(client, zone)
     missing = [file for file in files if file.name not in applied]
