@@ -1,0 +1,93 @@
+"""A shop with its analytics: SQLite, a ClickHouse front, and in place of Kafka a hand that delivers when asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from services.aggregator.core import Aggregator
+from services.clients.clickhouse import Client
+from services.clients.database import write
+from services.clients.types import utc_now
+from services.domain.model import NewItem, NewOrder, Order
+from services.domain.orders import create_order
+from services.domain.tables import outbox
+from services.events import analytics_row, parse_order_event
+from services.reconciler.comparison import compare
+from services.reconciler.report import Report
+from services.reconciler.sources import Sources
+
+ZONE = "UTC"
+_ORDER_TYPES = ("Order", "Payment")
+
+
+@dataclass
+class Shop:
+    """Everything a test of the comparison touches; a change is on its way for no time at all unless asked."""
+
+    engine: Engine
+    clickhouse: Client
+    in_flight_seconds: float = 0.0
+    aggregator: Aggregator = field(init=False)
+    pauses: int = 0
+
+    def __post_init__(self) -> None:
+        """The aggregator, ticked by hand, and without rechecks."""
+        self.aggregator = Aggregator(self.clickhouse, ZONE, recheck_after=())
+
+    def sources(self) -> Sources:
+        """Both sides, as the reconciler takes them."""
+        return Sources(self.engine, self.clickhouse, ZONE, self.in_flight_seconds)
+
+    def order(self, *items: tuple[str, int], user: str = "1") -> Order:
+        """A new order of these products and quantities."""
+        new = NewOrder(user_id=user, items=tuple(NewItem(product, quantity) for product, quantity in items))
+        return create_order(self.engine, ZoneInfo(ZONE), new)
+
+    def relay(self) -> list[bytes]:
+        """Marks every waiting event as processed and returns the analytics rows that come of them."""
+
+        def take(connection: Connection) -> list[sa.Row[Any]]:
+            waiting = list(
+                connection.execute(sa.select(outbox).where(outbox.c.processed.is_(False)).order_by(outbox.c.id))
+            )
+            connection.execute(
+                sa.update(outbox)
+                .where(outbox.c.id.in_([event.id for event in waiting]))
+                .values(processed=True, processed_at=utc_now())
+            )
+            return waiting
+
+        return [
+            analytics_row(parse_order_event(event.payload.encode()).data.order).to_json()
+            for event in write(self.engine, take)
+            if event.aggregate_type in _ORDER_TYPES
+        ]
+
+    def deliver(self) -> None:
+        """Takes every waiting event to ClickHouse."""
+        if rows := self.relay():
+            self.clickhouse.raw_insert("orders_analytics", insert_block=b"\n".join(rows), fmt="JSONEachRow")
+
+    def settle(self) -> None:
+        """Delivers everything and brings the cubes up to it."""
+        self.deliver()
+        self.aggregator.tick_until_clean()
+
+    def pause(self, _seconds: float) -> bool:
+        """Time passes: the pipeline works. Never asks to stop."""
+        self.pauses += 1
+        self.settle()
+        return False
+
+    def compare(self) -> Report:
+        """Compares, with nothing at work meanwhile."""
+        return compare(self.sources(), pause=lambda _seconds: None)
+
+    def sql(self, text: str) -> None:
+        """A hand in ClickHouse."""
+        self.clickhouse.command(text)
