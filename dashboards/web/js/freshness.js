@@ -5,19 +5,20 @@ import { byId } from "./dom.js";
 import { seconds, toCents } from "./format.js";
 import { refreshAll } from "./poller.js";
 
+const BEFORE_MS = 1_000;
 const STEP_MS = 200;
 const PATIENCE_MS = 30_000;
 const measured = [];
 /** own orders placed and not yet counted: they come before the next one */
 const awaited = new Set();
 
-async function todaysSales() {
-  const today = await get("/api/analytics/realtime/sales");
+async function todaysSales(signal) {
+  const today = await get("/api/analytics/realtime/sales", {}, signal);
   return { orders: today.total_orders, cents: toCents(today.total_revenue) };
 }
 
-/** Today's sales before an order is placed; null when the analytics do not answer. */
-export const salesBefore = () => todaysSales().catch(() => null);
+/** Today's sales before an order is placed; null when the analytics do not answer soon: the order does not wait. */
+export const salesBefore = () => todaysSales(AbortSignal.timeout(BEFORE_MS)).catch(() => null);
 
 /**
  * Waits until an order just accepted is counted, which needs both one order and its amount more than before.
