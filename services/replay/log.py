@@ -7,6 +7,7 @@ the same orders, and equal lines make different ones.
 import gzip
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -93,7 +94,7 @@ def open_log(path: Path) -> PurchaseLog:
         content = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
     except FileNotFoundError:
         raise LogError(f"{path}: there is no such file") from None
-    except (OSError, EOFError) as unreadable:
+    except (OSError, EOFError, zlib.error) as unreadable:
         raise LogError(f"{path}: cannot be read: {unreadable}") from None
     if len(content) > _MAX_BYTES:
         raise LogError(f"{path}: is larger than {_MAX_BYTES >> 20} MiB; split it")
