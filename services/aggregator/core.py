@@ -47,7 +47,7 @@ class Aggregator:
 
         For a new lease, and for a connection lost in a statement: the statement may still be running.
         """
-        self._store.raise_fence()
+        self._store.fence_wanted = True
 
     def tick_until_clean(self, at_most: int = 1000) -> int:
         """Ticks until nothing is dirty by the clock; returns how often. Raises RuntimeError after ``at_most`` ticks."""

@@ -35,6 +35,7 @@ class Store:
 
     ``clock`` answers milliseconds since 1970 (None: ClickHouse's own clock, which also stamps incoming rows);
     ``crash`` is called before and after every append with its name; ``allowed`` is asked before every append.
+    ``fence_wanted``: a statement of before, of this or another aggregator, may still be running.
     """
 
     client: Client
@@ -44,9 +45,12 @@ class Store:
     allowed: Callable[[], bool] = lambda: True
     queries: NamedSql = field(default_factory=lambda: load("services.aggregator", "queries.sql"))
     fence: Fence = Fence()
+    fence_wanted: bool = False
 
     def dirty(self, name: str, gaps: tuple[float, ...], **parameters: str) -> list[tuple[Any, ...]]:
         """Rows of a dirty_* statement; ``gaps`` are seconds."""
+        if self.fence_wanted:
+            self._raise_fence()
         bound: dict[str, Any] = {
             "now": self.clock() if self.clock else 0,
             "gaps": [int(gap * 1000) for gap in gaps],
@@ -65,9 +69,9 @@ class Store:
         self.client.command(sql, parameters=parameters, settings={"max_execution_time": STATEMENT_SECONDS})
         self.crash(f"after {name}")
 
-    def raise_fence(self) -> None:
-        """To be called when an earlier statement, of this or another aggregator, may still be running."""
+    def _raise_fence(self) -> None:
         now = self.clock() if self.clock else int(self.client.query(self.queries["now"]).result_rows[0][0])
         margin = STATEMENT_SECONDS * 1000
         since = self.fence.since if now < self.fence.until else now - margin
         self.fence = Fence(since, now + margin)
+        self.fence_wanted = False

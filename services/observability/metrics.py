@@ -62,3 +62,23 @@ CONSUMER_WORK_SECONDS = Histogram(
     ["process"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
+
+# ---- aggregator; cube is "days" or "users"
+FRESHNESS_SECONDS = Histogram(
+    "millrace_freshness_seconds",
+    "time from an event's commit to its order in the day views, of the newest event of each recompute",
+    buckets=(0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300),
+)
+AGGREGATOR_TICK_SECONDS = Histogram(
+    "millrace_aggregator_tick_seconds",
+    "time of one look and the recompute that followed",
+    ["cube"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2, 5, 30),
+)
+AGGREGATOR_RECOMPUTED = Counter(
+    "millrace_aggregator_recomputed_total", "days, and buckets of users, recomputed", ["cube"]
+)
+AGGREGATOR_DIRTY = Gauge("millrace_aggregator_dirty", "days, and buckets of users, left for later ticks", ["cube"])
+AGGREGATOR_BACKLOG = Gauge("millrace_aggregator_backlog_rows", "rows that came in and were in no sum yet", ["cube"])
+AGGREGATOR_FAILURES = Counter("millrace_aggregator_failures_total", "ticks that ClickHouse did not take", ["cube"])
+AGGREGATOR_LEADING = Gauge("millrace_aggregator_leading", "1 while this aggregator holds the lease, 0 while it waits")
