@@ -18,9 +18,19 @@ let cursor = null;
 
 const pathOf = (id) => `/api/orders/user/${encodeURIComponent(id)}`;
 
+const nobody = (text) => ({ page: { items: [], nextCursor: null }, text });
+
+/** The first page of the user's orders, and what to say when it is empty. */
 async function load(signal) {
-  if (!user.id) return { userId: "", page: { items: [], nextCursor: null } };
-  return { userId: user.id, page: await get(pathOf(user.id), { limit: FIRST_PAGE }, signal) };
+  const userId = user.id;
+  if (!userId) return { userId, ...nobody("Choose a user to see the orders.") };
+  try {
+    const page = await get(pathOf(userId), { limit: FIRST_PAGE }, signal);
+    return { userId, page, text: "No orders yet: place one with the form." };
+  } catch (problem) {
+    if (problem.status !== 404) throw problem;
+    return { userId, ...nobody(problem.message) };
+  }
 }
 
 /** Puts a newer first page over the orders shown; when they no longer touch, starts again from it. */
@@ -34,17 +44,17 @@ function merge(page) {
   }
 }
 
-function render({ userId, page }) {
+function render({ userId, page, text }) {
   if (userId !== user.id) return;
   merge(page);
   show();
+  if (orders.length === 0) card.empty(text);
 }
 
 function show() {
   byId("orders-more").hidden = !cursor;
   arrange(byId("orders-list"), orders.map(rowOf));
-  if (orders.length) card.ready();
-  else card.empty(user.id ? "No orders yet: place one with the form." : "Choose a user to see the orders.");
+  card.ready();
 }
 
 function rowOf(order) {
