@@ -1,6 +1,8 @@
 """`python -m services.api`: the HTTP API as a process."""
 
+import os
 import sys
+from threading import Timer
 from zoneinfo import ZoneInfo
 
 from services.api.analytics_reader import ClickHouseReader
@@ -9,8 +11,10 @@ from services.api.server import listen, serve
 from services.clients.database import connect
 from services.clients.relational_schema import require_current
 from services.observability.logging import get_logger
-from services.observability.process import StopSignal, run
+from services.observability.process import EXIT_OK, StopSignal, run
 from services.settings import AnalyticsReaderSettings, ApiSettings, BusinessSettings, DatabaseSettings, load
+
+_LAST_SECONDS = 1
 
 
 def main() -> int:
@@ -27,6 +31,14 @@ def _work(stop: StopSignal) -> None:
     if settings.millrace_admin_token is None:
         get_logger().warning("no admin can act: MILLRACE_ADMIN_TOKEN is not set")
     serve(create_app(engine, zone, reader, settings), listen(settings.api_host, settings.port), stop)
+    _leave_what_hangs()
+
+
+def _leave_what_hangs() -> None:
+    """A thread that still waits for a lock must not keep the process: its transaction is rolled back."""
+    last = Timer(_LAST_SECONDS, os._exit, [EXIT_OK])
+    last.daemon = True
+    last.start()
 
 
 if __name__ == "__main__":

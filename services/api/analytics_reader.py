@@ -1,5 +1,6 @@
 """Reading the ClickHouse views as the reading user, in threads of their own and within a deadline."""
 
+import logging
 import threading
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -22,6 +23,8 @@ Parameters = Mapping[str, date | int]
 
 _CONNECT_SECONDS, _READ_SECONDS, _DEADLINE_SECONDS = 2, 4, 5
 _THREADS = 4
+_ERROR_SHOWN = 500
+_LOUD = ("clickhouse_connect", "urllib3.connectionpool")  # they log each failure, which is raised as well
 
 log = get_logger()
 
@@ -45,6 +48,7 @@ class ClickHouseReader:
         self._workers = Workers("analytics database", _THREADS, _DEADLINE_SECONDS)
         self._connecting = threading.Lock()
         self._client: Client | None = None
+        self._away = False
 
     async def rows(self, statement: str, parameters: Parameters) -> list[Row]:
         """As in Reader."""
@@ -60,8 +64,9 @@ class ClickHouseReader:
         try:
             result = self._connected().query(self._statements[statement], parameters=dict(parameters))
         except (ClickHouseError, OSError) as error:
-            log.warning("ClickHouse did not answer", statement=statement, error=str(error)[:500])
+            self._say_away(statement, error)
             raise unavailable_now("The analytics database does not answer") from None
+        self._away = False
         return [
             {name: self._plain(name, value) for name, value in zip(result.column_names, row, strict=True)}
             for row in result.result_rows
@@ -72,6 +77,8 @@ class ClickHouseReader:
             if self._client is None:
                 from services.clients import clickhouse  # half a second that the API's start should not pay
 
+                for library in _LOUD:
+                    logging.getLogger(library).setLevel(logging.CRITICAL)
                 user, password = self._settings.reader
                 self._client = clickhouse.connect(
                     self._settings.url,
@@ -82,6 +89,12 @@ class ClickHouseReader:
                     send_receive_timeout=_READ_SECONDS,
                 )
             return self._client
+
+    def _say_away(self, statement: str, error: Exception) -> None:
+        """Once, not at every poll of every open page."""
+        level = log.debug if self._away else log.warning
+        level("ClickHouse does not answer the analytics", statement=statement, error=str(error)[:_ERROR_SHOWN])
+        self._away = True
 
     def _plain(self, column: str, value: object) -> object:
         """Money with two places, an hour as an instant with the business zone's offset, an empty sum as zero."""

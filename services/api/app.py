@@ -43,7 +43,7 @@ def create_app(engine: Engine, business_timezone: str, reader: Reader, settings:
             each.close()
         engine.dispose()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             *Orders(shop).routes(),
             *Admin(shop, Credential(token.get_secret_value() if token else None)).routes(),
@@ -56,6 +56,8 @@ def create_app(engine: Engine, business_timezone: str, reader: Reader, settings:
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # one resource, one path
+    return app
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

@@ -23,6 +23,7 @@ QUANTITY_LIMIT = 1_000_000
 ITEMS_LIMIT = 100
 _ERRORS_SHOWN = 20
 _FIELD_NAME_SHOWN = 100
+_NO_NAME = '""'  # an empty name, or one that is no text (half of a surrogate pair)
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 _LINE_BREAKS_AND_TAB = "\n\r\t"
@@ -136,7 +137,7 @@ def path(location: Sequence[int | str]) -> str:
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part[:_FIELD_NAME_SHOWN]}" if text else part
-    return text[: 3 * _FIELD_NAME_SHOWN]
+    return text[: 3 * _FIELD_NAME_SHOWN] or _NO_NAME
 
 
 _MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known field"}

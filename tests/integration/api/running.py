@@ -1,0 +1,47 @@
+"""The API as a process on a SQLite file, its analytics away."""
+
+import re
+import socket
+from pathlib import Path
+
+from tests.support.process import Subprocess
+from tests.support.shop import ADMIN_TOKEN
+
+_LINK = re.compile(r"link=(http://127\.0\.0\.1:(\d+)/)")
+
+
+def settings_of(database: Path, **more: str) -> dict[str, str]:
+    """The environment of an API on this database."""
+    return {
+        "DATABASE_URL": f"sqlite:///{database}",
+        "CLICKHOUSE_HOST": "http://127.0.0.1:9",
+        "CLICKHOUSE_PASSWORD": "not-used",
+        "MILLRACE_ADMIN_TOKEN": ADMIN_TOKEN,
+        "MILLRACE_EXIT_WITH_PARENT": "true",
+        "PORT": "0",
+        **more,
+    }
+
+
+class RunningApi:
+    """Started on a free port, ready when made; the caller stops ``process``."""
+
+    def __init__(self, database: Path, folder: Path, **more: str) -> None:
+        """``folder`` takes the log; ``more`` are further settings."""
+        self.process = Subprocess(["services.api"], folder / "api.log", settings_of(database, **more))
+        self.process.wait_ready(lambda: _LINK.search(self.process.output()), "the API")
+        found = _LINK.search(self.process.output())
+        assert found is not None
+        self.link, self.port = found[1], int(found[2])
+
+    def raw(self, request: bytes, until: bytes | None = None) -> bytes:
+        """The answer to bytes sent as they are: all of it, or up to and with ``until``."""
+        answer = b""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            while until is None or until not in answer:
+                received = connection.recv(65536)
+                if not received:
+                    break
+                answer += received
+        return answer

@@ -1,0 +1,94 @@
+"""Blocking work in threads: bounded, with a deadline, and apart from other work."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from services.api.problems import Problem
+from services.api.workers import Workers
+
+
+def test_what_the_work_returns_or_raises_comes_back() -> None:
+    async def scenario() -> None:
+        workers = Workers("test", 1, 5)
+        assert await workers.run(lambda: 42) == 42
+        with pytest.raises(ValueError, match="none"):
+            await workers.run(lambda: int("none"))
+        workers.close()
+
+    asyncio.run(scenario())
+
+
+def blocked(workers: Workers, scenario: Callable[[threading.Event], None]) -> None:
+    """Runs a scenario while the only thread waits for the event, which is set at its end."""
+    gate = threading.Event()
+    try:
+        scenario(gate)
+    finally:
+        gate.set()
+        workers.close()
+
+
+def test_work_that_takes_too_long_is_a_problem() -> None:
+    workers = Workers("test", 1, 0.05)
+
+    def scenario(gate: threading.Event) -> None:
+        async def waits() -> None:
+            with pytest.raises(Problem) as late:
+                await workers.run(gate.wait)
+            assert (late.value.status, late.value.headers["Retry-After"]) == (503, "1")
+
+        asyncio.run(waits())
+
+    blocked(workers, scenario)
+
+
+def test_work_that_never_began_is_dropped_when_nobody_waits_any_more() -> None:
+    workers = Workers("test", 1, 0.05)
+    begun = threading.Event()
+    done: list[int] = []
+
+    def scenario(gate: threading.Event) -> None:
+        def hold() -> bool:
+            begun.set()
+            return gate.wait()
+
+        async def waits() -> None:
+            first = asyncio.ensure_future(workers.run(hold))
+            await asyncio.to_thread(begun.wait, 10)
+            with pytest.raises(Problem):
+                await workers.run(lambda: done.append(1))
+            with pytest.raises(Problem):
+                await first
+            gate.set()
+            while not done:  # the only thread takes its queue in order: this comes after the dropped work
+                with contextlib.suppress(Problem):
+                    await workers.run(lambda: done.append(2))
+
+        asyncio.run(waits())
+
+    blocked(workers, scenario)
+    assert 1 not in done
+
+
+def test_a_full_queue_refuses_at_once_and_has_room_again_later() -> None:
+    workers = Workers("test", 1, 30)
+
+    def scenario(gate: threading.Event) -> None:
+        async def waits() -> None:
+            room = 65  # one at work, 64 waiting
+            waiting = [asyncio.ensure_future(workers.run(gate.wait)) for _ in range(room)]
+            await asyncio.sleep(0)
+            with pytest.raises(Problem) as full:
+                await workers.run(lambda: None)
+            assert full.value.status == 503
+            gate.set()
+            assert await asyncio.gather(*waiting) == [True] * room
+            assert await workers.run(lambda: 1) == 1
+
+        asyncio.run(waits())
+
+    blocked(workers, scenario)
