@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +25,8 @@ from services.embedded.clickhouse.users import read_users
 from services.embedded.lifetime import StartError, fail, watch_parent, write_atomically
 
 PROGRAM: Final = "clickhouse"
+# INSERT … FROM INFILE reads a path with these as a pattern, finds nothing, and reports success.
+_WILDCARD: Final = re.compile(r"[*?{}\[\]'\\]")
 # Running statements get a second after SIGTERM; then the log gets half of one, and the process ends.
 _GRACE_SECONDS: Final = 1
 _LOG_SECONDS: Final = 0.5
@@ -55,13 +58,15 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def enter_spool(data: Path) -> Path:
-    """An empty folder for the data of INSERTs, made the working directory: the engine names its files relatively, so
-    that a wildcard in the data folder's own name means nothing."""
+def make_spool(data: Path) -> Path:
+    """An empty folder for the data of INSERTs; raises StartError where the engine would take its path for a pattern."""
     spool = data / "spool"
+    if _WILDCARD.search(str(spool)):
+        raise StartError(
+            f"the path of the data folder {data} has one of * ? {{ }} [ ] ' \\ in it; choose another (--data)"
+        )
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir(parents=True)
-    os.chdir(spool)
     return spool
 
 
@@ -70,11 +75,10 @@ def serve(options: argparse.Namespace) -> None:
     if options.timezone not in zoneinfo.available_timezones():
         raise StartError(f"{options.timezone} is not a time zone; use a name such as Europe/Berlin (--timezone)")
     users = read_users(options.users)
-    address_file = options.address_file.resolve() if options.address_file else None
     listener = listen(options.host, options.port)
     engine = Engine(options.data)
     log = QueryLog(engine)
-    executor = Executor(engine, options.timezone, enter_spool(engine.folder))
+    executor = Executor(engine, options.timezone, make_spool(engine.folder))
     front = Front(executor, users, log, engine.version)
     config = uvicorn.Config(
         front.application(),
@@ -87,9 +91,9 @@ def serve(options: argparse.Namespace) -> None:
     server = uvicorn.Server(config)
     watch_parent(options.parent_pid, lambda: os.kill(os.getpid(), signal.SIGTERM))
     log.start()
-    if address_file:
+    if options.address_file:
         host, port = listener.getsockname()[:2]
-        write_atomically(address_file, f"{host}:{port}\n")
+        write_atomically(options.address_file, f"{host}:{port}\n")
     # uvicorn raises the signal that stopped it once more at its end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

@@ -67,7 +67,7 @@ def _entry(kind: str, query: QueryRequest, user: User, statement: Statement, sta
 
 def _without_data(statement: Statement) -> bytes:
     if statement.insert is not None:
-        return statement.insert.target[:_MAX_TEXT] + b" FORMAT " + statement.insert.input_format.encode()
+        return statement.insert.target[:_MAX_TEXT].rstrip() + b" FORMAT " + statement.insert.input_format.encode()
     text = statement.sql
     if statement.kind == "Insert" and (found := _VALUES.search(text[:_MAX_TEXT])):
         text = text[: found.end()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from services.embedded.clickhouse.errors import Code, QueryError
@@ -35,9 +36,9 @@ class Insert:
     input_format: str
     data: bytes
 
-    def from_file(self, name: str) -> bytes:
-        """The same statement reading its data from the file `name`, which must not need quoting."""
-        infile = f" FROM INFILE '{name}' COMPRESSION 'none' ".encode()
+    def from_file(self, path: Path) -> bytes:
+        """The same statement reading its data from a file, whose path must not need quoting."""
+        infile = f" FROM INFILE '{path}' COMPRESSION 'none' ".encode()
         return self.target + infile + self.settings + b" FORMAT " + self.input_format.encode()
 
 

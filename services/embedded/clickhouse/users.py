@@ -93,6 +93,9 @@ def _read_user(path: Path, name: str, entry: object) -> User:
     readonly, settings, limits = entry.get("readonly", False), entry.get("settings", {}), entry.get("limits", {})
     if not isinstance(readonly, bool) or not isinstance(settings, dict) or not isinstance(limits, dict):
         raise StartError(f"{where}: readonly is true or false, settings and limits are objects")
+    for setting in (*settings, *limits):
+        if not setting.isidentifier():
+            raise StartError(f"{where}: {setting} is not the name of a setting")
     if not all(type(value) is int and value > 0 for value in limits.values()):
         raise StartError(f"{where}: limits are whole numbers above zero")
     return User(name, entry["password"], readonly, {key: str(value) for key, value in settings.items()}, limits)
