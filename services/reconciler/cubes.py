@@ -75,23 +75,23 @@ def compare_cubes(sources: Sources, report: Report, pause: Callable[[float], obj
     now = float(sources.ask("clock")[0][0])
     moving: set[tuple[str, str]] = set()
     for check, differences in second.items():
-        seen = {json.dumps(vars(difference), sort_keys=True) for difference in first[check]}
         for difference in differences:
             place = (check.scope, difference.scope)
             if check in CUBES and _moves(before.get(place), after.get(place), now, sources.in_flight_seconds):
                 moving.add(place)
-                report.in_flight_cells += 1
-            elif json.dumps(vars(difference), sort_keys=True) in seen:
+                report.in_flight_cells.add(difference.subject)
+            elif difference in first[check]:
                 report.differences.append(difference)
             else:
-                report.in_flight_cells += 1
+                report.in_flight_cells.add(difference.subject)
     report.differences.extend(_behind(sources, moving, after, now))
 
 
 def _moves(before: Mark | None, after: Mark | None, now: float, in_flight_seconds: float) -> bool:
     if after is None or before != after:
         return before != after
-    return after.rows != after.covered or abs(now - after.last_at) < in_flight_seconds
+    uncovered = after.rows not in (0, after.covered)  # 0: a mark made by hand, of which the aggregator never hears
+    return uncovered or abs(now - after.last_at) < in_flight_seconds
 
 
 def _differing(sources: Sources, check: Check, report: Report) -> list[Difference]:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 
 from services.reconciler import relational
-from services.reconciler.report import Difference, Kind, Report
+from services.reconciler.report import ORDERS, Difference, Kind, Report
 from services.reconciler.sources import Sources
 from services.reconciler.state import NOTHING, Digest, OrderState
 
@@ -15,7 +15,6 @@ BEHIND_SECONDS = 60.0
 """An event that the relay, or a row that the aggregator, has not taken for so long is not merely on its way."""
 _ORDERS_A_CHUNK = 50_000
 _DETAILS_A_CHUNK = 500
-_TABLE = "orders_analytics"
 
 
 def compare_orders(sources: Sources, report: Report) -> None:
@@ -82,7 +81,7 @@ def _look_into(
         for order_id in chunk:
             found = classify(ours.get(order_id), theirs.get(order_id, []))
             if found and order_id in moving:
-                report.in_flight_orders += 1
+                report.in_flight_orders.add(order_id)
             else:
                 report.differences.extend(found)
 
@@ -119,7 +118,7 @@ def _difference(kind: Kind, ours: OrderState | None, theirs: OrderState | None) 
     day = known.order_date.isoformat()
     return Difference(
         kind=kind,
-        where=_TABLE,
+        where=ORDERS,
         key={"order_id": known.order_id, "order_date": day},
         expected=None if ours is None else ours.facts(),
         found=None if theirs is None else theirs.facts(),

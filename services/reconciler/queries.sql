@@ -296,3 +296,42 @@ FROM orders_analytics AS r
 LEFT JOIN (SELECT order_date, began FROM cube_day FINAL WHERE order_date IN {scopes:Array(Date)}) AS c USING order_date
 WHERE r.order_date IN {scopes:Array(Date)} AND r.ingested_at > c.began
 GROUP BY order_date
+
+-- name: delete_orders
+-- Removes rows of raw orders by day and id, all their versions.
+DELETE FROM orders_analytics
+WHERE (order_date, order_id) IN (SELECT arrayJoin(arrayZip({days:Array(Date)}, {ids:Array(String)})))
+
+-- name: delete_copies
+-- Removes rows of the copy in user order by user and order, all their versions.
+DELETE FROM orders_by_user
+WHERE (user_id, order_id) IN (SELECT arrayJoin(arrayZip({users:Array(String)}, {ids:Array(String)})))
+    AND bucket IN (SELECT toUInt16(cityHash64(arrayJoin({users:Array(String)})) % 65536))
+
+-- name: copy_orders
+-- Copies the newest raw rows of these orders into user order, as the view on new rows does.
+INSERT INTO orders_by_user (bucket, user_id, order_id, total_amount, status, created_at, version, is_deleted)
+SELECT toUInt16(cityHash64(user_id) % 65536), user_id, order_id, total_amount, status, created_at, version, is_deleted
+FROM orders_analytics FINAL
+WHERE order_id IN {ids:Array(String)}
+SETTINGS do_not_merge_across_partitions_select_final = 1
+
+-- name: delete_unbeatable_hours
+-- Removes cells made by hand with a generation that none can follow.
+DELETE FROM cube_hour WHERE gen >= 9000000000000000000
+
+-- name: delete_unbeatable_products
+-- The same.
+DELETE FROM cube_product WHERE gen >= 9000000000000000000
+
+-- name: delete_unbeatable_days
+-- The same.
+DELETE FROM cube_day WHERE gen >= 9000000000000000000
+
+-- name: delete_unbeatable_users
+-- The same.
+DELETE FROM cube_user WHERE gen >= 9000000000000000000
+
+-- name: delete_unbeatable_buckets
+-- The same.
+DELETE FROM cube_bucket WHERE gen >= 9000000000000000000

@@ -8,6 +8,7 @@ from typing import Any
 
 from services.reconciler.state import amount
 
+ORDERS = "orders_analytics"
 EXIT_SAME, EXIT_DIFFERENT, EXIT_UNKNOWN = 0, 1, 2
 
 
@@ -54,9 +55,11 @@ class Difference:
     """Day or bucket of users to recompute; "" where there is none."""
 
     @property
-    def identity(self) -> str:
-        """What is wrong and where, whatever its numbers are: the same damage in two reports has the same one."""
-        return json.dumps([self.kind, self.where, self.key], sort_keys=True)
+    def subject(self) -> str:
+        """The order or the cell, whatever is wrong with it."""
+        if "order_id" in self.key and self.where == ORDERS:
+            return str(self.key["order_id"])
+        return json.dumps([self.where, self.key], sort_keys=True)
 
 
 @dataclass
@@ -66,14 +69,18 @@ class Report:
     differences: list[Difference] = field(default_factory=list)
     truncated: bool = False
     """There are more differences than were looked into; repair goes on with them."""
-    in_flight_orders: int = 0
-    in_flight_cells: int = 0
+    in_flight_orders: set[str] = field(default_factory=set)
+    """Orders that differ but are on their way."""
+    in_flight_cells: set[str] = field(default_factory=set)
+    """Cells that differ but whose rows are on their way; as ``Difference.subject``."""
     orders: int = 0
     """Orders of the database that are not deleted, and the cents and days they amount to."""
     cents: int = 0
     days: int = 0
     seconds: float = 0.0
     mended: list[Difference] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Orders that cannot be mended, and why."""
     unknown: str | None = None
     """Why nothing can be told; None when it can."""
 
@@ -93,7 +100,8 @@ class Report:
         """One object; fields may be added, never renamed or dropped.
 
         ``verdict`` same | different | unknown, ``exit_code``, ``reason`` (of unknown, else null), ``differences`` and
-        ``mended``: lists of {kind, where, key, expected, found}, ``truncated``, ``in_flight`` {orders, cells},
+        ``mended``: lists of {kind, where, key, expected, found}, ``refused`` {order id: why it cannot be mended},
+        ``truncated``: there are more than were looked into, ``in_flight`` {orders, cells},
         ``compared`` {orders, amount, days}, ``seconds``. Amounts are strings with two places.
         """
         told = {
@@ -102,8 +110,9 @@ class Report:
             "reason": self.unknown,
             "differences": [_told(difference) for difference in self.differences],
             "mended": [_told(difference) for difference in self.mended],
+            "refused": self.refused,
             "truncated": self.truncated,
-            "in_flight": {"orders": self.in_flight_orders, "cells": self.in_flight_cells},
+            "in_flight": {"orders": len(self.in_flight_orders), "cells": len(self.in_flight_cells)},
             "compared": {"orders": self.orders, "amount": amount(self.cents), "days": self.days},
             "seconds": round(self.seconds, 3),
         }

@@ -43,6 +43,10 @@ class Sources:
         named = {name: value for name, value in {"zone": self.zone, **parameters}.items() if f"{{{name}:" in sql}
         return [tuple(row) for row in self.clickhouse.query(sql, parameters=named).result_rows]
 
+    def run(self, name: str, **parameters: Any) -> None:
+        """Runs a named statement that changes something on ClickHouse."""
+        self.clickhouse.command(self.queries[name], parameters=parameters)
+
     def day_digests(self) -> dict[date, Digest]:
         """ClickHouse's digest of every day that has an order."""
         return {row[0]: Digest(*row[2:]) for row in self.ask("digests", by_order=False, days=[])}

@@ -18,6 +18,7 @@ from services.domain.orders import create_order
 from services.domain.tables import outbox
 from services.events import analytics_row, parse_order_event
 from services.reconciler.comparison import compare
+from services.reconciler.repair import repair
 from services.reconciler.report import Report
 from services.reconciler.sources import Sources
 
@@ -87,6 +88,10 @@ class Shop:
     def compare(self) -> Report:
         """Compares, with nothing at work meanwhile."""
         return compare(self.sources(), pause=lambda _seconds: None)
+
+    def repair(self) -> Report:
+        """Repairs, with the pipeline at work in the pauses."""
+        return repair(self.sources(), wait_seconds=30, pause=self.pause)
 
     def sql(self, text: str) -> None:
         """A hand in ClickHouse."""

@@ -1,0 +1,125 @@
+"""Mends what a comparison named. The database is right: its orders are told again, and what contradicts it is removed.
+
+Safe beside traffic. An order is told by ``restate_order``, under its lock and with a version above all that ClickHouse
+has, so it wins against whatever is on its way. A row is removed only when the database, asked at that moment, does not
+know the order or has it under another day, which never changes; and cubes are recomputed by the aggregator.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from services.clients.recompute import request_buckets, request_days, request_users
+from services.domain.errors import NotFound
+from services.domain.repair import restate_order
+from services.reconciler import relational
+from services.reconciler.report import Difference, Kind
+from services.reconciler.sources import Sources
+from services.reconciler.state import OrderState
+
+HIGHEST_VERSION = 2**31 - 2
+"""What orders.version holds, less one for the next; a higher one in ClickHouse is not an order's but a hand's."""
+_AT_ONCE = 500
+_RESTATED = (Kind.MISSING, Kind.STALE, Kind.ALTERED, Kind.NEWER, Kind.WRONG_DAY)
+_UNBEATABLE = {
+    "cube_hour": "delete_unbeatable_hours",
+    "cube_product": "delete_unbeatable_products",
+    "cube_day": "delete_unbeatable_days",
+    "cube_user": "delete_unbeatable_users",
+    "cube_bucket": "delete_unbeatable_buckets",
+}
+
+
+@dataclass
+class Plan:
+    """What to do about a list of differences."""
+
+    restate: dict[str, int] = field(default_factory=dict)
+    """Order id to the highest version ClickHouse has of it."""
+    remove: list[Difference] = field(default_factory=list)
+    """Raw rows that must not be."""
+    copy: list[Difference] = field(default_factory=list)
+    recompute: list[Difference] = field(default_factory=list)
+
+
+def plan(differences: Iterable[Difference]) -> Plan:
+    """Sorts differences by what mends them. Those that only time or a person mends are left out."""
+    made = Plan()
+    copies: list[Difference] = []
+    for difference in differences:
+        version = int(difference.found["version"]) if difference.found and "version" in difference.found else 0
+        if difference.kind in _RESTATED:
+            known = made.restate.get(difference.subject, 0)
+            made.restate[difference.subject] = max(known, version if version <= HIGHEST_VERSION else 0)
+        if difference.kind in (Kind.GHOST, Kind.WRONG_DAY) or (
+            difference.kind is Kind.NEWER and version > HIGHEST_VERSION
+        ):
+            made.remove.append(difference)
+        elif difference.kind is Kind.WRONG_COPY:
+            copies.append(difference)
+        elif difference.kind is Kind.WRONG_CUBE:
+            made.recompute.append(difference)
+    mended_first = made.restate.keys() | {difference.subject for difference in made.remove}
+    made.copy = [copy for copy in copies if copy.key["order_id"] not in mended_first]
+    return made
+
+
+def mend(sources: Sources, differences: Sequence[Difference]) -> dict[str, str]:
+    """Mends what it can; returns why not, by subject, for orders that cannot be told."""
+    todo = plan(differences)
+    refused: dict[str, str] = {}
+    for chunk in _chunks(todo.remove):
+        _remove(sources, chunk)
+    for order_id, version in todo.restate.items():
+        try:
+            restate_order(sources.engine, order_id, version)
+        except NotFound:
+            continue  # deleted by hand since: the next comparison calls it a ghost
+        except ValueError as unfit:
+            refused[order_id] = f"the order does not fit an event: {' '.join(str(unfit).split())}"
+    for chunk in _chunks(todo.copy):
+        _copy(sources, chunk)
+    _recompute(sources, todo.recompute)
+    return refused
+
+
+def _remove(sources: Sources, rows: Sequence[Difference]) -> None:
+    """Removes rows from both raw tables and has their sums made anew, if the database still contradicts them."""
+    with sources.database() as connection:
+        known = relational.find_orders(connection, [row.subject for row in rows])
+    wrong = [row for row in rows if row.kind is Kind.NEWER or _contradicted(row, known)]
+    if not wrong:
+        return
+    days = [date.fromisoformat(row.scope) for row in wrong]
+    ids = [row.subject for row in wrong]
+    users = [str(row.found["user_id"]) for row in wrong if row.found]
+    sources.run("delete_orders", days=days, ids=ids)
+    sources.run("delete_copies", users=users, ids=ids)
+    sources.run("copy_orders", ids=ids)  # what raw rows remain
+    request_days(sources.clickhouse, days)
+    request_users(sources.clickhouse, users)
+
+
+def _contradicted(row: Difference, known: dict[str, OrderState]) -> bool:
+    order = known.get(row.subject)
+    return order is None or order.order_date.isoformat() != row.scope
+
+
+def _copy(sources: Sources, rows: Sequence[Difference]) -> None:
+    """Makes the copies in user order anew from the raw rows."""
+    users, ids = [row.key["user_id"] for row in rows], [row.key["order_id"] for row in rows]
+    sources.run("delete_copies", users=users, ids=ids)
+    sources.run("copy_orders", ids=ids)
+    request_buckets(sources.clickhouse, (int(row.scope) for row in rows))
+
+
+def _recompute(sources: Sources, cells: Sequence[Difference]) -> None:
+    """Asks the aggregator for the days and buckets of these cells."""
+    for cube in sorted({cell.where for cell in cells}):
+        sources.run(_UNBEATABLE[cube])
+    request_days(sources.clickhouse, (date.fromisoformat(cell.scope) for cell in cells if "order_date" in cell.key))
+    request_buckets(sources.clickhouse, (int(cell.scope) for cell in cells if "bucket" in cell.key))
+
+
+def _chunks(rows: Sequence[Difference]) -> Iterable[Sequence[Difference]]:
+    return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
