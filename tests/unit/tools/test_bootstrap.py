@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from tests.support.process import PROJECT, wait_until
 
 # What a POSIX system has beside the interpreters: the script needs no more than this.
 SYSTEM_TOOLS = [
-    *("sh", "cat", "cksum", "date", "dirname", "grep", "id", "ln"),
-    *("mkdir", "readlink", "rm", "sleep", "uname"),
+    *("sh", "cat", "chmod", "cksum", "cp", "date", "dirname", "grep", "id", "ln"),
+    *("mkdir", "readlink", "rm", "sed", "sleep", "uname"),
 ]
 
 # Stands in for uv: writes down each call, makes an environment whose interpreter is this one, installs nothing.
@@ -26,6 +27,18 @@ case $1 in
     venv) rm -rf .venv && mkdir -p .venv/bin && ln -s {sys.executable} .venv/bin/python ;;
     pip) [ ! -e broken-network ] && {{ [ ! -p gate ] || cat gate >/dev/null; }} ;;
     *) exit 1 ;;
+esac
+"""
+
+# Stands in for a Python without uv beside it: makes an environment of itself, and pip brings the uv above.
+FAKE_PYTHON = f"""#!/bin/sh
+echo "$*" >>python-calls
+case $* in
+    *"-m venv"*) rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
+    *.venv/uv.lock*) cat >.venv/bin/uv <<'UV' && chmod +x .venv/bin/uv
+{FAKE_UV}UV
+    ;;
+    *print*) echo 3.12.1 ;;
 esac
 """
 
@@ -171,8 +184,29 @@ def test_takes_a_python_that_only_uv_knows(project: Project) -> None:
 def test_installs_what_the_lock_names_and_nothing_else(ready: Project) -> None:
     venv, packages, itself = ready.sets_up()
     assert venv.endswith("--python python3.11 .venv")
-    assert packages.endswith("--require-hashes --no-deps --only-binary :all: -r requirements/demo.lock")
-    assert itself.endswith("--no-deps --no-build-isolation --editable .")
+    assert packages.startswith("pip install --require-hashes --no-deps --only-binary :all: -r requirements/demo.lock")
+    assert itself.startswith("pip install --no-deps --no-build-isolation --editable .")
+
+
+def test_without_uv_fetches_the_one_that_the_lock_names(project: Project) -> None:
+    project.program("python3", FAKE_PYTHON)
+    assert [call.split(" --")[0] for call in project.sets_up()] == ["pip install", "pip install"]
+    assert re.findall(r"-m pip .*", (project.root / "python-calls").read_text()) == [
+        "-m pip --quiet --no-input --disable-pip-version-check install"
+        " --require-hashes --no-deps --only-binary :all: -r .venv/uv.lock"
+    ]
+    fetched = (project.root / ".venv/uv.lock").read_text()
+    assert re.findall(r"^\S.*==", fetched, flags=re.MULTILINE) == ["uv=="]
+    assert "--hash=sha256:" in fetched
+
+
+def test_pip_installs_where_uv_cannot(project: Project) -> None:
+    project.program("python3", FAKE_PYTHON)
+    project.root.joinpath("broken-network").touch()  # for uv
+    project.sets_up()
+    calls = (project.root / "python-calls").read_text()
+    assert "-r requirements/demo.lock" in calls
+    assert "--editable ." in calls
 
 
 def test_does_nothing_the_second_time(ready: Project) -> None:
