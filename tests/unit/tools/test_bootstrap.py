@@ -58,12 +58,9 @@ class Project:
         path.chmod(0o755)
 
     def python(self, name: str, version: str) -> None:
-        """Puts an interpreter onto the PATH that answers as that version would and can do nothing else."""
-        new_enough = 0 if tuple(map(int, version.split("."))) >= (3, 11) else 1
-        self.program(
-            name,
-            f"#!/bin/sh\ncase $2 in *sys.exit*) exit {new_enough} ;; *print*) echo {version} ;; *) exit 1 ;; esac\n",
-        )
+        """Puts an interpreter onto the PATH that believes itself to be that version and has no venv module."""
+        believed = f"import sys; sys.version_info = ({version.replace('.', ', ')}); sys.modules['venv'] = None"
+        self.program(name, f'#!/bin/sh\n[ "$1" = -c ] && exec {sys.executable} -c "{believed}; $2"\n')
 
     def real_python(self, name: str = "python3.11") -> None:
         """Puts the interpreter that runs the tests onto the PATH."""
