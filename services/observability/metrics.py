@@ -28,7 +28,7 @@ OUTBOX_HELD_BACK = Counter(
 )
 OUTBOX_BACKLOG = Gauge("millrace_outbox_backlog_rows", "outbox rows that wait, held-back ones included")
 OUTBOX_OLDEST = Gauge("millrace_outbox_oldest_seconds", "age of the oldest outbox row that waits; 0: none waits")
-OUTBOX_PURGED = Counter("millrace_outbox_purge_rounds_total", "rounds that deleted rows processed long ago")
+OUTBOX_PURGED = Counter("millrace_outbox_purged_total", "rows deleted because they were processed long ago")
 RELAY_LEADING = Gauge("millrace_relay_leading", "1 while this relay holds the lease, 0 while it waits for it")
 RELAY_BATCH = Histogram(
     "millrace_relay_batch_events",
@@ -82,3 +82,13 @@ AGGREGATOR_DIRTY = Gauge("millrace_aggregator_dirty", "days, and buckets of user
 AGGREGATOR_BACKLOG = Gauge("millrace_aggregator_backlog_rows", "rows that came in and were in no sum yet", ["cube"])
 AGGREGATOR_FAILURES = Counter("millrace_aggregator_failures_total", "ticks that ClickHouse did not take", ["cube"])
 AGGREGATOR_LEADING = Gauge("millrace_aggregator_leading", "1 while this aggregator holds the lease, 0 while it waits")
+
+# ---- reconciler (the schedule of verify --repair)
+RECONCILED_AT = Gauge("millrace_reconciled_timestamp_seconds", "when the last pass that could tell ended")
+RECONCILED_SECONDS = Gauge("millrace_reconciled_pass_seconds", "how long that pass took, its waiting included")
+RECONCILED_PASSES = Counter(
+    "millrace_reconciled_passes_total", "passes by verdict: same, different, unknown", ["verdict"]
+)
+RECONCILED_DIFFERENCES = Gauge("millrace_reconciled_differences", "differences that pass left, by kind", ["kind"])
+RECONCILED_MENDED = Counter("millrace_reconciled_mended_total", "differences mended, by kind", ["kind"])
+RECONCILED_IN_FLIGHT = Gauge("millrace_reconciled_in_flight", "orders and sums that pass did not judge: on their way")

@@ -31,11 +31,14 @@ def cannot_tell() -> Iterator[None]:
     except SQLAlchemyError as error:
         if not unavailable(error):
             raise
-        raise CannotTell(f"the database is away: {error}") from error
+        raise CannotTell(f"the database does not answer: {_one_line(error)}") from error
     except (ClickHouseFault, OSError) as error:
-        if classify(error) is not Failure.RETRY:
-            raise
-        raise CannotTell(f"ClickHouse is away: {error}") from error
+        how = "does not answer" if classify(error) is Failure.RETRY else "refuses"
+        raise CannotTell(f"ClickHouse {how}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def compare(sources: Sources, pause: Callable[[float], object] = time.sleep) -> Report:

@@ -92,6 +92,11 @@ class Report:
         return EXIT_DIFFERENT if self.differences else EXIT_SAME
 
     @property
+    def verdict(self) -> str:
+        """same, different or unknown."""
+        return ("same", "different", "unknown")[self.exit_code]
+
+    @property
     def by_kind(self) -> dict[str, int]:
         """How many differences of each kind there are."""
         return dict(Counter(difference.kind.value for difference in self.differences))
@@ -105,7 +110,7 @@ class Report:
         ``compared`` {orders, amount, days}, ``seconds``. Amounts are strings with two places.
         """
         told = {
-            "verdict": ("same", "different", "unknown")[self.exit_code],
+            "verdict": self.verdict,
             "exit_code": self.exit_code,
             "reason": self.unknown,
             "differences": [_told(difference) for difference in self.differences],

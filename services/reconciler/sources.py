@@ -34,6 +34,11 @@ class Sources:
             digest.install(connection)
             yield connection
 
+    def close(self) -> None:
+        """Closes both."""
+        self.clickhouse.close()
+        self.engine.dispose()
+
     def ask(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a named statement on ClickHouse."""
         return self.ask_sql(self.queries[name], **parameters)
