@@ -15,7 +15,7 @@ from services.clients.kafka import Configuration, make_consumer
 from services.observability.logging import get_logger
 from services.observability.process import CannotStart
 
-_ANSWER_SECONDS: Final = 10.0
+_ANSWER_SECONDS: Final = 3.0
 _IDLE_SECONDS: Final = 0.5
 _COMMIT_AGAIN_SECONDS: Final = 0.2
 _FAREWELL_SECONDS: Final = 2.0

@@ -82,7 +82,7 @@ class DeadLetters:
             PROCESSOR: self._processor,
         }
         headers = consumed_headers(message) + [(name, value.encode()) for name, value in told.items()]
-        return Outgoing(topic + self._suffix, _bytes(message.key()), _bytes(message.value()), headers)
+        return Outgoing(topic + self._suffix, message.key(), message.value(), headers)
 
 
 def _without_value(letter: Outgoing, why: str) -> Outgoing:
@@ -93,8 +93,4 @@ def consumed_headers(message: Message) -> Headers:
     """The headers of a consumed message, in their order."""
     headers = message.headers() or []
     pairs = headers.items() if isinstance(headers, dict) else headers
-    return [(name, _bytes(value) or b"") for name, value in pairs]
-
-
-def _bytes(data: str | bytes | None) -> bytes | None:
-    return data.encode() if isinstance(data, str) else data
+    return [(name, value.encode() if isinstance(value, str) else value) for name, value in pairs]

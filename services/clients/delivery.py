@@ -20,12 +20,14 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from services.clients.kafka import Configuration, make_producer
+from services.observability.process import StopSignal
 
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, bytes | None]]
 
 _SLICE_SECONDS: Final = 0.1
 _FAREWELL_SECONDS: Final = 1.0
-_METADATA_SECONDS: Final = 5.0
+_METADATA_SECONDS: Final = 2.0
+_LAST_REPORTS_SECONDS: Final = 2.0
 
 # The broker says no to the message or its topic; sending it again changes nothing.
 _REFUSALS: Final = frozenset(
@@ -51,6 +53,22 @@ class BrokerAway(Exception):
     """No broker answers; nothing is known about what was asked. Try again later."""
 
 
+Heartbeat = Callable[[], bool]
+"""Called about every 0.1 s while reports are awaited; False gives up what is outstanding."""
+
+
+def until_stopped(stop: StopSignal) -> Heartbeat:
+    """Goes on for 2 s after the process was told to stop: reports on their way spare duplicates."""
+    told_at: list[float] = []
+
+    def heartbeat() -> bool:
+        if stop.stopped and not told_at:
+            told_at.append(time.monotonic())
+        return not told_at or time.monotonic() - told_at[0] < _LAST_REPORTS_SECONDS
+
+    return heartbeat
+
+
 class Outgoing(NamedTuple):
     """A message to produce."""
 
@@ -62,7 +80,7 @@ class Outgoing(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes it takes in the log, uncompressed: what it holds, and no less than its share of the framing."""
-        held = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        held = sum(len(name) + len(value or b"") + 4 for name, value in self.headers)
         return len(self.topic) + len(self.key or b"") + len(self.value or b"") + held + 90
 
 
@@ -87,6 +105,9 @@ class Outcome:
     offset: int = -1
 
 
+_BEHIND: Final = Outcome(Fate.UNKNOWN, "an earlier message of its key was not taken")
+
+
 class ConfirmedProducer:
     """A producer that returns an outcome a message and is replaced after any failure."""
 
@@ -94,36 +115,41 @@ class ConfirmedProducer:
         self,
         configuration: Configuration,
         patience: float,
+        heartbeat: Heartbeat = lambda: True,
         make: Callable[[Configuration], Producer] = make_producer,
     ) -> None:
         """`patience`: seconds without any delivery report after which everything outstanding is given up."""
-        self._configuration, self._patience, self._make = configuration, patience, make
+        self._configuration, self._patience, self._heartbeat, self._make = configuration, patience, heartbeat, make
         self._producer: Producer | None = None
         self._topics: frozenset[str] = frozenset()
 
-    def send(self, messages: Sequence[Outgoing], heartbeat: Callable[[], bool] = lambda: True) -> list[Outcome]:
+    def send(self, messages: Sequence[Outgoing], heartbeat: Heartbeat | None = None) -> list[Outcome]:
         """Produces in order and returns when every message has its outcome, in the order given.
 
-        A message behind one of its topic and key that was not taken is not sent (UNKNOWN). `heartbeat` is called about
-        every 0.1 s of waiting; False gives up what is outstanding. When the process dies in here, any of the messages
-        may have been produced: send them again.
+        A message behind one of its topic and key that was not taken is not sent (UNKNOWN). `heartbeat` takes the place
+        of the producer's own. When the process dies in here, any of the messages may have been produced: send them
+        again.
         """
+        heartbeat = heartbeat or self._heartbeat
         outcomes = self._attempt(messages, heartbeat)
         if len(messages) > 1 and any(outcome.fate is Fate.REFUSED for outcome in outcomes):
             self._accuse(messages, outcomes, heartbeat)
         return outcomes
 
-    def _accuse(self, messages: Sequence[Outgoing], outcomes: list[Outcome], heartbeat: Callable[[], bool]) -> None:
+    def _accuse(self, messages: Sequence[Outgoing], outcomes: list[Outcome], heartbeat: Heartbeat) -> None:
         """A broker refuses a batch whole; sent alone, only those stay refused whose own fault it is."""
         stopped: set[tuple[str, bytes]] = set()
+        goes_on = True
         for index, message in enumerate(messages):
             lane = _lane(message)
-            if outcomes[index].fate is Fate.REFUSED and lane not in stopped:
-                outcomes[index] = self._attempt([message], heartbeat)[0]
+            if outcomes[index].fate is Fate.REFUSED:
+                goes_on = goes_on and heartbeat()
+                alone = goes_on and lane not in stopped
+                outcomes[index] = self._attempt([message], heartbeat)[0] if alone else _BEHIND
             if outcomes[index].fate is not Fate.ACKNOWLEDGED and lane is not None:
                 stopped.add(lane)
 
-    def _attempt(self, messages: Sequence[Outgoing], heartbeat: Callable[[], bool]) -> list[Outcome]:
+    def _attempt(self, messages: Sequence[Outgoing], heartbeat: Heartbeat) -> list[Outcome]:
         outcomes: list[Outcome | None] = [None] * len(messages)
         producer = self._current()
         self._give(producer, messages, outcomes)
@@ -137,7 +163,7 @@ class ConfirmedProducer:
         for index, message in enumerate(messages):
             lane = _lane(message)
             if lane is not None and lane in stopped:
-                outcomes[index] = Outcome(Fate.UNKNOWN, "an earlier message of its key was not taken")
+                outcomes[index] = _BEHIND
                 continue
             try:
                 self._produce(producer, message, partial(_report, outcomes, index))
@@ -162,7 +188,7 @@ class ConfirmedProducer:
             else:
                 return
 
-    def _wait(self, producer: Producer, outcomes: list[Outcome | None], heartbeat: Callable[[], bool]) -> None:
+    def _wait(self, producer: Producer, outcomes: list[Outcome | None], heartbeat: Heartbeat) -> None:
         """Returns when every message has its report or patience, which begins anew with each one, is over."""
         missing = sum(outcome is None for outcome in outcomes)
         deadline = time.monotonic() + self._patience

@@ -14,7 +14,7 @@ from services.clients.delivery import BrokerAway, Fate, Outcome, Outgoing
 from services.clients.kafka import consumer_configuration, make_consumer
 from services.settings import KafkaSettings
 
-_ANSWER_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 2.0
 
 
 class Offsets(Protocol):

@@ -66,6 +66,21 @@ def run(process: str, body: Callable[[StopSignal], None], metrics_port: Callable
     return EXIT_OK
 
 
+def leave_what_hangs(stop: StopSignal, seconds: float = 4) -> None:
+    """Ends the process so long after it was told to stop, whatever it waits for: a server that hangs, a lock.
+
+    For processes whose work may be cut off anywhere and is taken up again; it is not for others.
+    """
+
+    def watch() -> None:
+        while not stop.wait(3600):
+            pass
+        time.sleep(seconds)
+        os._exit(EXIT_OK)
+
+    threading.Thread(target=watch, name="leave", daemon=True).start()
+
+
 def stop_on_signals(stop: StopSignal) -> None:
     """SIGTERM, SIGINT (Ctrl-C) and SIGHUP (the terminal is gone) set ``stop``."""
 

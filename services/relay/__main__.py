@@ -16,7 +16,7 @@ from services.clients.relational_schema import require_current
 from services.clients.unread import GroupOffsets, UnreadLimit
 from services.events.topics import ORDER_EVENTS, PAYMENT_EVENTS
 from services.observability.logging import get_logger
-from services.observability.process import StopSignal, run
+from services.observability.process import StopSignal, leave_what_hangs, run
 from services.relay.outbox import Outbox
 from services.relay.produce import Produce
 from services.relay.relay import LEASE, Relay
@@ -34,6 +34,7 @@ PROCESS = "relay"
 
 def body(stop: StopSignal) -> None:
     """Puts the relay together and lets it work."""
+    leave_what_hangs(stop)
     kafka, settings = load(KafkaSettings), load(RelaySettings)
     engine = connect(load(DatabaseSettings))
     reader = GroupOffsets(kafka, PROCESS, load(TransformerSettings).kafka_consumer_group_id)

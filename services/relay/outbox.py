@@ -140,8 +140,8 @@ class Outbox:
 
         write(self._engine, work)
 
-    def purge(self, retention: float) -> bool:
-        """Deletes some rows processed more than `retention` seconds ago; whether there may be more of them.
+    def purge(self, retention: float) -> int:
+        """Deletes some of the rows processed more than `retention` seconds ago. Returns how many.
 
         Few at a time, by key: neither the relay nor an order waits for a long delete.
         """
@@ -160,7 +160,7 @@ class Outbox:
 
         if old:
             write(self._engine, work)
-        return len(old) == _PURGE_ROWS
+        return len(old)
 
     def backlog(self) -> Backlog:
         """What waits at this moment, held-back events included."""

@@ -1,9 +1,9 @@
 """The relay's middle step: a batch of events to Kafka, and what became of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from services.clients.delivery import BrokerAway, ConfirmedProducer, Fate, Outcome, Outgoing
+from services.clients.delivery import BrokerAway, ConfirmedProducer, Fate, Headers, Heartbeat, Outcome, Outgoing
 from services.clients.unread import UnreadLimit
 from services.relay.outbox import Aggregate, Event
 
@@ -31,7 +31,7 @@ class Produce:
     def __init__(self, producer: ConfirmedProducer, unread: UnreadLimit) -> None:
         self._producer, self._unread = producer, unread
 
-    def __call__(self, events: Sequence[Event], heartbeat: Callable[[], bool]) -> Produced:
+    def __call__(self, events: Sequence[Event], heartbeat: Heartbeat) -> Produced:
         """`heartbeat` as in ConfirmedProducer.send."""
         produced = Produced()
         try:
@@ -80,7 +80,7 @@ def message_of(event: Event) -> Outgoing:
     headers = [("eventType", event.event_type), ("aggregateType", event.aggregate_type), ("eventId", event.event_id)]
     if event.traceparent:
         headers.append(("traceparent", event.traceparent))
-    encoded = [(name, value.encode()) for name, value in headers]
+    encoded: Headers = [(name, value.encode()) for name, value in headers]
     return Outgoing(event.topic, event.aggregate_id.encode(), event.payload.encode(), encoded)
 
 

@@ -6,6 +6,7 @@ from typing import Final, TypeVar
 
 from services.clients.backoff import Backoff, exponential
 from services.clients.database import unavailable
+from services.clients.delivery import Heartbeat, until_stopped
 from services.clients.lease import Lease, LeaseLost
 from services.observability import metrics
 from services.observability.logging import get_logger
@@ -20,7 +21,6 @@ T = TypeVar("T")
 LEASE: Final = "relay"
 _FIRST_RETRY_SECONDS: Final = 0.5
 _READERS_BEHIND_SECONDS: Final = 0.02
-_GRACE_SECONDS: Final = 2.0
 _PURGE_EVERY, _PURGE_ON = 60.0, 0.2
 _BACKLOG_EVERY: Final = 5.0
 
@@ -35,7 +35,6 @@ class Relay:
         self._pace = Pace(settings.outbox_polling_interval)
         self._broker, self._database = Backoff(), Backoff()
         self._renew_at = self._purge_at = self._backlog_at = 0.0
-        self._give_up_at: float | None = None
 
     def run(self, stop: StopSignal) -> None:
         """Works until told to stop. Broker and database may come and go meanwhile."""
@@ -79,8 +78,7 @@ class Relay:
         if not events:
             return self._pace.rest(worked=False, more=False)
         metrics.RELAY_BATCH.observe(len(events))
-        self._give_up_at = None
-        produced = _timed("produce", lambda: self._produce(events, lambda: self._heartbeat(stop)))
+        produced = _timed("produce", lambda: self._produce(events, self._heartbeat(stop)))
         refused = [
             Refusal(
                 event,
@@ -113,22 +111,22 @@ class Relay:
             log.warning("event refused", outbox_id=event.id, aggregate=event.aggregate_id, reason=reason)
         metrics.OUTBOX_HELD_BACK.inc(produced.held_back)
 
-    def _heartbeat(self, stop: StopSignal) -> bool:
+    def _heartbeat(self, stop: StopSignal) -> Heartbeat:
         """While reports are awaited: keeps the lease; False when it is lost or the process has to end."""
-        now = time.monotonic()
-        if stop.stopped:
-            self._give_up_at = self._give_up_at or now + _GRACE_SECONDS
-            if now > self._give_up_at:
+        goes_on = until_stopped(stop)
+
+        def heartbeat() -> bool:
+            try:
+                self._keep_lease()
+            except LeaseLost:
+                return False  # recording finds it lost too
+            except Exception as error:
+                if not unavailable(error):
+                    raise
                 return False
-        try:
-            self._keep_lease()
-        except LeaseLost:
-            return False  # recording will find it lost too
-        except Exception as error:
-            if not unavailable(error):
-                raise
-            return False
-        return True
+            return goes_on()
+
+        return heartbeat
 
     def _keep_lease(self) -> None:
         if time.monotonic() < self._renew_at:
@@ -148,9 +146,9 @@ class Relay:
             metrics.OUTBOX_BACKLOG.set(backlog.rows)
             metrics.OUTBOX_OLDEST.set(backlog.oldest_age)
         if self._settings.outbox_retention and now >= self._purge_at:
-            more = self._outbox.purge(self._settings.outbox_retention)
-            self._purge_at = now + (_PURGE_ON if more else _PURGE_EVERY)
-            metrics.OUTBOX_PURGED.inc()
+            deleted = self._outbox.purge(self._settings.outbox_retention)
+            self._purge_at = now + (_PURGE_ON if deleted else _PURGE_EVERY)
+            metrics.OUTBOX_PURGED.inc(deleted)
 
     def _step_back(self) -> None:
         self._lease.token = None

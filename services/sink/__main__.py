@@ -6,10 +6,10 @@ from services.clients.batches import run_batches
 from services.clients.clickhouse import Client, connect
 from services.clients.consumer import BatchConsumer
 from services.clients.dead_letters import DeadLetters
-from services.clients.delivery import ConfirmedProducer
+from services.clients.delivery import ConfirmedProducer, until_stopped
 from services.clients.kafka import MAX_DEAD_LETTER_BYTES, consumer_configuration, producer_configuration
 from services.events import ANALYTICS_TOPIC, DEAD_LETTER_SUFFIX
-from services.observability.process import StopSignal, run
+from services.observability.process import StopSignal, leave_what_hangs, run
 from services.settings import ClickHouseSettings, KafkaSettings, SinkSettings, load
 from services.sink.insert import Insert
 
@@ -19,9 +19,12 @@ TABLE = "orders_analytics"
 
 def body(stop: StopSignal) -> None:
     """Puts the sink together and lets it work."""
+    leave_what_hangs(stop)
     kafka, settings, clickhouse = load(KafkaSettings), load(SinkSettings), load(ClickHouseSettings)
     producer = ConfirmedProducer(
-        producer_configuration(kafka, PROCESS, MAX_DEAD_LETTER_BYTES), kafka.kafka_delivery_timeout_ms / 1000
+        producer_configuration(kafka, PROCESS, MAX_DEAD_LETTER_BYTES),
+        kafka.kafka_delivery_timeout_ms / 1000,
+        until_stopped(stop),
     )
 
     def client() -> Client:

@@ -5,12 +5,12 @@ import sys
 from services.clients.batches import run_batches
 from services.clients.consumer import BatchConsumer
 from services.clients.dead_letters import DeadLetters
-from services.clients.delivery import ConfirmedProducer
+from services.clients.delivery import ConfirmedProducer, until_stopped
 from services.clients.kafka import MAX_DEAD_LETTER_BYTES, consumer_configuration, producer_configuration
 from services.clients.unread import GroupOffsets, UnreadLimit
 from services.events import ANALYTICS_TOPIC, DEAD_LETTER_SUFFIX
 from services.events.topics import ORDER_EVENTS, PAYMENT_EVENTS
-from services.observability.process import StopSignal, run
+from services.observability.process import StopSignal, leave_what_hangs, run
 from services.settings import KafkaSettings, SinkSettings, TransformerSettings, load
 from services.transformer.process import Transformer
 
@@ -19,9 +19,12 @@ PROCESS = "transformer"
 
 def body(stop: StopSignal) -> None:
     """Puts the transformer together and lets it work."""
+    leave_what_hangs(stop)
     kafka, settings = load(KafkaSettings), load(TransformerSettings)
     producer = ConfirmedProducer(
-        producer_configuration(kafka, PROCESS, MAX_DEAD_LETTER_BYTES), kafka.kafka_delivery_timeout_ms / 1000
+        producer_configuration(kafka, PROCESS, MAX_DEAD_LETTER_BYTES),
+        kafka.kafka_delivery_timeout_ms / 1000,
+        until_stopped(stop),
     )
     sink = GroupOffsets(kafka, PROCESS, load(SinkSettings).sink_consumer_group_id)
     unread = UnreadLimit(kafka.kafka_max_unread_bytes, {ANALYTICS_TOPIC: sink})

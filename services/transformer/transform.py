@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Message
 
-from services.clients.dead_letters import DeadLetter
-from services.clients.delivery import Outgoing
+from services.clients.dead_letters import DeadLetter, consumed_headers
+from services.clients.delivery import Headers, Outgoing
 from services.events import ANALYTICS_TOPIC, NotAnEvent, analytics_row, parse_order_event
 
 
@@ -28,8 +28,8 @@ def transform(batch: Sequence[Message]) -> Transformed:
     seen: set[bytes] = set()
     for message in batch:
         try:
-            row = analytics_row(parse_order_event(_value(message)).data.order)
-        except ValueError as unusable:
+            row = analytics_row(parse_order_event(message.value()).data.order)
+        except (ValueError, RecursionError) as unusable:
             result.letters.append(DeadLetter(message, _one_line(unusable)))
             continue
         text = row.to_json()
@@ -40,17 +40,10 @@ def transform(batch: Sequence[Message]) -> Transformed:
     return result
 
 
-def _value(message: Message) -> bytes | None:
-    value = message.value()
-    return value.encode() if isinstance(value, str) else value
-
-
-def _one_line(error: ValueError) -> str:
+def _one_line(error: Exception) -> str:
     kind = "not an event" if isinstance(error, NotAnEvent) else "no analytics row"
     return f"{kind}: {' '.join(str(error).split())}"
 
 
-def _traced(message: Message) -> list[tuple[str, bytes]]:
-    headers = message.headers() or []
-    pairs = headers.items() if isinstance(headers, dict) else headers
-    return [(name, value) for name, value in pairs if name == "traceparent" and isinstance(value, bytes)]
+def _traced(message: Message) -> Headers:
+    return [(name, value) for name, value in consumed_headers(message) if name == "traceparent"]

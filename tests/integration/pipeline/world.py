@@ -20,7 +20,6 @@ from services.domain.model import NewItem, NewOrder
 from services.domain.orders import create_order
 from services.domain.tables import outbox
 from services.events import all_topics
-
 from tests.support.broker import Broker, start_broker
 from tests.support.clickhouse import Front, start_front
 from tests.support.process import Subprocess
@@ -170,6 +169,6 @@ def _everything(consumer: Consumer, topic: str) -> Iterator[Message]:
         while position < high and time.monotonic() < deadline:
             for message in consumer.consume(1000, 0.2):
                 assert message.error() is None, message.error()
-                position = message.offset() + 1
+                position = (message.offset() or 0) + 1
                 yield message
         assert position >= high, f"{topic}[{partition}] ends at {high}, only {position} was read"
