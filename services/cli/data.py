@@ -63,7 +63,7 @@ def replay(
         import simplejson
 
         from services.clients import database, relational_schema
-        from services.replay import LogError, open_log
+        from services.replay import LogError, RelayStalled, open_log
         from services.replay import replay as replay_log
         from services.settings import BusinessSettings, DatabaseSettings, load
 
@@ -76,13 +76,16 @@ def replay(
             raise refuse(str(unreadable)) from None
         with _bar(json_output) as bar:
             task = bar.add_task("importing", total=len(log.lines), note="")
-            outcome = replay_log(
-                engine,
-                ZoneInfo(zone),
-                log,
-                progress=lambda lines: bar.update(task, advance=lines, note=""),
-                held_back=lambda pending: bar.update(task, note=f"waiting for the relay ({pending:,} events)"),
-            )
+            try:
+                outcome = replay_log(
+                    engine,
+                    ZoneInfo(zone),
+                    log,
+                    progress=lambda lines: bar.update(task, advance=lines, note=""),
+                    held_back=lambda pending: bar.update(task, note=f"waiting for the relay ({pending:,} events)"),
+                )
+            except RelayStalled as stalled:
+                raise refuse(str(stalled)) from None
             bar.update(task, completed=len(log.lines), note="")
         _tell(outcome.damaged[:_SHOWN_DAMAGE], len(outcome.damaged))
         rate = outcome.stored / outcome.seconds if outcome.seconds else 0.0

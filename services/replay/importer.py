@@ -1,7 +1,7 @@
 """Importing a log in batches, holding back while the relay has a backlog, so that new orders never wait long."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -16,6 +16,11 @@ from services.replay.log import PRODUCT_ID, PRODUCT_NAME, DamagedLine, PurchaseL
 BATCH = 500
 BACKLOG_LIMIT = 3_000
 _LOOK_SECONDS = 0.05
+_STALLED_SECONDS = 30.0
+
+
+class RelayStalled(Exception):
+    """Nobody takes events from the outbox; what was imported stays, and a second run goes on from there."""
 
 
 @dataclass
@@ -37,7 +42,8 @@ def replay(
 ) -> Outcome:
     """Imports every purchase that is not there yet. ``progress`` gets the lines done since its last call.
 
-    While more than BACKLOG_LIMIT events wait for the relay it pauses, calling ``held_back`` with their number.
+    While more than BACKLOG_LIMIT events wait for the relay it pauses, calling ``held_back`` with their number. Raises
+    RelayStalled when that number does not fall for 30 s.
     """
     outcome, began = Outcome(), time.monotonic()
     add_product(engine, PRODUCT_ID, PRODUCT_NAME)
@@ -50,9 +56,7 @@ def replay(
         outcome.known += len(batch) - stored
         progress(len(chunk))
         if stored:
-            for pending in _backlog(engine):
-                held_back(pending)
-                time.sleep(_LOOK_SECONDS)
+            _let_the_relay_catch_up(engine, held_back)
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -64,6 +68,15 @@ def pending_events(engine: Engine, at_most: int) -> int:
         return connection.scalar(sa.select(sa.func.count()).select_from(waiting)) or 0
 
 
-def _backlog(engine: Engine) -> Iterator[int]:
+def _let_the_relay_catch_up(engine: Engine, held_back: Callable[[int], None]) -> None:
+    least, since = 2 * BACKLOG_LIMIT + 1, time.monotonic()
     while (pending := pending_events(engine, 2 * BACKLOG_LIMIT)) > BACKLOG_LIMIT:
-        yield pending
+        if pending < least:
+            least, since = pending, time.monotonic()
+        elif time.monotonic() - since > _STALLED_SECONDS:
+            raise RelayStalled(
+                f"{pending:,} events wait and none was taken for {_STALLED_SECONDS:g} s: start the relay "
+                "(or `make demo`) and replay again; what was imported stays"
+            )
+        held_back(pending)
+        time.sleep(_LOOK_SECONDS)
