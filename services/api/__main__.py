@@ -5,13 +5,16 @@ import sys
 from threading import Timer
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
 from services.api.analytics_reader import ClickHouseReader
 from services.api.app import create_app
 from services.api.server import listen, serve
-from services.clients.database import connect
+from services.clients.database import connect, unavailable
 from services.clients.relational_schema import require_current
 from services.observability.logging import get_logger
-from services.observability.process import EXIT_OK, StopSignal, run
+from services.observability.process import EXIT_OK, CannotStart, StopSignal, run
 from services.settings import AnalyticsReaderSettings, ApiSettings, BusinessSettings, DatabaseSettings, load
 
 _LAST_SECONDS = 1
@@ -27,11 +30,23 @@ def _work(stop: StopSignal) -> None:
     zone = load(BusinessSettings).business_timezone
     reader = ClickHouseReader(load(AnalyticsReaderSettings), ZoneInfo(zone))
     engine = connect(load(DatabaseSettings))
-    require_current(engine, zone)
+    _require_schema(engine, zone)
     if settings.millrace_admin_token is None:
         get_logger().warning("no admin can act: MILLRACE_ADMIN_TOKEN is not set")
     serve(create_app(engine, zone, reader, settings), listen(settings.api_host, settings.port), stop)
     _leave_what_hangs()
+
+
+def _require_schema(engine: Engine, zone: str) -> None:
+    try:
+        require_current(engine, zone)
+    except SQLAlchemyError as error:
+        if unavailable(error):
+            where = engine.url.render_as_string(hide_password=True)
+            raise CannotStart(
+                f"the database {where} does not answer: start it, or correct DATABASE_URL or MYSQL_*"
+            ) from None
+        raise
 
 
 def _leave_what_hangs() -> None:

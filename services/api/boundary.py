@@ -1,6 +1,7 @@
 """What every request passes: its id and trace, refusals before any route, headers, metrics, the log, and the last
 place where an exception becomes a problem."""
 
+import asyncio
 import re
 import secrets
 from time import perf_counter
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from services.api.problems import Problem, from_exception, malformed
+from services.api.problems import Problem, from_exception, malformed, unavailable_now
 from services.api.routing import ROUTE
 from services.observability import metrics
 from services.observability.logging import get_logger
@@ -49,6 +50,8 @@ class Boundary:
             await self._app(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499  # nobody is left to answer; the number is what proxies log for this
+        except asyncio.CancelledError:  # the server stops, and its patience with what is under way is over
+            await exchange.fail(unavailable_now("The API is stopping"), receive)
         except Exception as error:
             await exchange.fail(error, receive)
         finally:

@@ -132,6 +132,17 @@ def test_a_database_without_schema_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in process.output()
 
 
+@pytest.mark.parametrize(
+    "url", ["mysql://nobody:secret-word@127.0.0.1:9/ecommerce", "sqlite:////nowhere/that/is/shop.db"]
+)
+def test_a_database_that_is_away_is_one_line_without_its_password(url: str, tmp_path: Path) -> None:
+    process = Subprocess(["services.api"], tmp_path / "log", settings_of(tmp_path / "x.db", DATABASE_URL=url))
+    assert process.process.wait(30) == 2
+    assert process.output().splitlines()[-1].startswith("millrace api: the database ")
+    assert "Traceback" not in process.output()
+    assert "secret-word" not in process.output()
+
+
 def test_sigterm_ends_it_cleanly_within_five_seconds_and_loses_no_answer(database: Path, tmp_path: Path) -> None:
     api = RunningApi(database, tmp_path)
     before = in_database(database).orders
@@ -158,3 +169,22 @@ def test_sigterm_ends_it_cleanly_within_five_seconds_and_loses_no_answer(databas
     assert set(answers) == {201}
     assert len(answers) <= in_database(database).orders - before <= len(answers) + len(clients)
     assert not re.search("Traceback|ERROR", api.process.output())
+
+
+def test_a_clickhouse_that_never_answers_does_not_keep_it(database: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        host, port = mute.getsockname()
+        api = RunningApi(database, tmp_path, CLICKHOUSE_HOST=f"http://{host}:{port}")
+        answers: list[httpx.Response] = []
+        client = threading.Thread(
+            target=lambda: answers.append(httpx.get(f"{api.link}api/analytics/stats", timeout=30))
+        )
+        client.start()
+        connection, _ = mute.accept()
+        with connection:
+            assert api.process.stop(seconds=5) == 0
+        client.join(10)
+
+    assert answers[0].status_code == 503
+    assert answers[0].json()["type"] == "/problems/unavailable"
+    assert "Traceback" not in api.process.output()
