@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from pathlib import Path
 
 import lz4.frame  # type: ignore[import-untyped]
 import pytest
@@ -20,6 +21,15 @@ LIMIT = 10_000_000
 @given(st.binary(max_size=3000).map(lambda part: part * 1000))
 def test_native_blocks_come_back(data: bytes) -> None:
     assert decompress_native(compress_native(data), LIMIT) == data
+
+
+def test_blocks_that_the_engine_wrote_are_read(writer: Caller, table: str) -> None:
+    """The files of a table's parts are made of the same blocks, checksums included."""
+    writer.ask(f"CREATE TABLE {table} (name String) ENGINE = MergeTree ORDER BY name")
+    writer.ask("".join(f"order {number}\n" for number in range(1000)), query=f"INSERT INTO {table} FORMAT TSV")
+    (part,) = writer.ask(f"SELECT path FROM system.parts WHERE table = '{table}' AND active").splitlines()
+    packed = (Path(part) / "data.bin").read_bytes()
+    assert b"order 999" in decompress_native(packed, LIMIT)
 
 
 def test_native_data_is_checked() -> None:
