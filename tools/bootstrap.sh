@@ -157,6 +157,7 @@ if [ -n "$uv" ]; then
 else
     # pip knows mirrors and proxies that were configured for it alone, so it has the last word.
     uv=.venv/bin/uv
+    export UV_SYSTEM_CERTS=true
     fetch_uv && install with_uv 2>/dev/null || install with_pip
 fi || refuse "the packages were not installed for the reason above; check the network and run this again."
 key "$kind" >"$stamp"
