@@ -46,6 +46,12 @@ def test_each_target_has_a_recipe(target: str) -> None:
     assert make("--dry-run", target).strip()
 
 
+@pytest.mark.parametrize("target", ["test-unit", "test-property", "test-integration"])
+def test_each_kind_of_test_has_its_folder(target: str) -> None:
+    assert f"tests/{target.removeprefix('test-')} " in make("--dry-run", target)
+    assert (PROJECT / "tests" / target.removeprefix("test-")).is_dir()
+
+
 def test_a_setting_reaches_the_command() -> None:
     assert '--rate "50" --count "10"' in make("--dry-run", "load", "RATE=50", "COUNT=10")
     assert 'replay "my log.txt"' in make("--dry-run", "replay", "FILE=my log.txt")
