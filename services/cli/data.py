@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands to the app."""
     app.command("replay", rich_help_panel="Try it")(replay)
     app.command("migrate", rich_help_panel="Operate")(migrate)
+    app.command("verify", rich_help_panel="Operate")(verify)
 
 
 def migrate(
@@ -105,6 +106,28 @@ def replay(
             )
     if outcome.damaged:
         raise typer.Exit(EXIT_DIFFERENT)
+
+
+def verify(
+    repair: Annotated[bool, typer.Option("--repair", help="mend what differs; the database is always right")] = False,
+    wait: Annotated[float, typer.Option(help="with --repair: seconds to wait for the outcome", min=0)] = 60.0,
+    json_output: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
+) -> None:
+    """Compare database, ClickHouse rows, cubes and views; orders that are on their way are not differences.
+
+    Exit code 0: the same; 1: differences, each named; 2: it cannot tell.
+
+    Example: millrace verify --repair
+    """
+    with one_line_errors():
+        from services import reconciler
+
+        report = reconciler.verify(mend=repair, wait_seconds=wait)
+        if json_output:
+            print(report.to_json())
+        else:
+            reconciler.render(report, out, repairing=repair)
+    raise typer.Exit(report.exit_code)
 
 
 def _bar(quiet: bool) -> "Progress":

@@ -51,8 +51,8 @@ def run(process: str, body: Callable[[StopSignal], None], metrics_port: Callable
     try:
         settings = load(ObservabilitySettings)
         configure_logging(process, settings)
-        if settings.exit_with_parent:
-            _stop_without_parent(stop)
+        if settings.parent_pid is not None:
+            _stop_without_parent(stop, settings.parent_pid)
         port = metrics_port() if callable(metrics_port) else metrics_port
         if port:
             _serve_metrics(process, settings.metrics_host, port)
@@ -92,9 +92,7 @@ def stop_on_signals(stop: StopSignal) -> None:
     signal.signal(signal.SIGHUP, handler)
 
 
-def _stop_without_parent(stop: StopSignal) -> None:
-    parent = os.getppid()
-
+def _stop_without_parent(stop: StopSignal, parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             if stop.wait(_PARENT_POLL_SECONDS):

@@ -173,8 +173,8 @@ class ObservabilitySettings(Group):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged")
     log_format: Literal["console", "json"] = Field("console", description="form of a log line")
     metrics_host: str = Field("127.0.0.1", description="address the metrics ports listen on")
-    exit_with_parent: bool = Field(
-        False, validation_alias="MILLRACE_EXIT_WITH_PARENT", description="stop when the starting process is gone"
+    parent_pid: int | None = Field(
+        None, validation_alias="MILLRACE_PARENT_PID", description="stop when this process, which started it, is gone"
     )
 
 

@@ -129,7 +129,7 @@ class Supervisor:
 
     def _launch(self, name: str, *arguments: str) -> None:
         child = self._children.setdefault(name, Child(name, arguments, self._folder.logs / f"{name}.log"))
-        child.start(self.environment())
+        child.start(self._child_environment())
 
     def _launch_broker(self) -> None:
         self._folder.bootstrap.unlink(missing_ok=True)
@@ -179,7 +179,7 @@ class Supervisor:
         return f"http://127.0.0.1:{self._options.clickhouse_port}"
 
     def environment(self) -> dict[str, str]:
-        """The settings of every process of this demo, and of commands that speak to it."""
+        """The settings of this demo's processes and of commands that speak to it."""
         metrics = zip(_METRICS_SETTINGS, map(str, self._options.metrics_ports), strict=True)
         address = self._folder.bootstrap.read_text().strip() if self._folder.bootstrap.exists() else "127.0.0.1:9"
         return {
@@ -199,8 +199,10 @@ class Supervisor:
             "PORT": str(self._options.port),
             "MILLRACE_ADMIN_TOKEN": self._secrets.admin_token,
             **dict(metrics),
-            "MILLRACE_EXIT_WITH_PARENT": "true",
         }
+
+    def _child_environment(self) -> dict[str, str]:
+        return {**self.environment(), "MILLRACE_PARENT_PID": str(os.getpid())}
 
     # ---- readiness
 
@@ -225,7 +227,7 @@ class Supervisor:
                 pause = child.schedule_restart()
                 self._say(f"{child.name} died ({how}); starting it again in {pause:.1f} s (log: {child.log})")
             elif child.due is not None and time.monotonic() >= child.due:
-                child.start(self.environment())
+                child.start(self._child_environment())
                 self._say(f"{child.name} is back (pid {child.pid}, restart {child.restarts})")
 
     def _replace_broker(self, how: str, stop: StopSignal) -> None:
@@ -243,7 +245,7 @@ class Supervisor:
         self._folder.write_environment(self.environment())
         for worker in (*WORKERS, "reconciler"):
             self._children[worker].restarts += 1
-            self._children[worker].start(self.environment())
+            self._children[worker].start(self._child_environment())
         self._say("broker and workers are back; orders it had lost are restated within a minute")
 
     # ---- stop

@@ -1,5 +1,6 @@
 """The API as a process on a SQLite file, its analytics away."""
 
+import os
 import re
 import socket
 from pathlib import Path
@@ -17,7 +18,7 @@ def settings_of(database: Path, **more: str) -> dict[str, str]:
         "CLICKHOUSE_HOST": "http://127.0.0.1:9",
         "CLICKHOUSE_PASSWORD": "not-used",
         "MILLRACE_ADMIN_TOKEN": ADMIN_TOKEN,
-        "MILLRACE_EXIT_WITH_PARENT": "true",
+        "MILLRACE_PARENT_PID": str(os.getpid()),
         "PORT": "0",
         **more,
     }

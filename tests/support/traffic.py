@@ -1,0 +1,77 @@
+"""Orders in the background, and the oracle: what was acknowledged must be shown, once, and where it was last seen."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import httpx
+from clickhouse_connect.driver.client import Client
+
+_WORKERS = 8
+
+
+class Traffic:
+    """Orders at `rate` a second from several clients until stopped; keeps the ids that were acknowledged."""
+
+    def __init__(self, url: str, rate: float) -> None:
+        """Start placing orders."""
+        self._url, self._pause = url, _WORKERS / rate
+        self._halt = threading.Event()
+        self.acknowledged: set[str] = set()
+        self.refused = 0
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._work, args=(number,)) for number in range(_WORKERS)]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self, number: int) -> None:
+        due = time.monotonic() + number * self._pause / _WORKERS
+        with httpx.Client(base_url=self._url, timeout=15.0) as client:
+            while not self._halt.wait(max(0.0, due - time.monotonic())):
+                due = max(due + self._pause, time.monotonic() - 1.0)
+                self._order(client, number)
+
+    def _order(self, client: httpx.Client, number: int) -> None:
+        items = [{"productId": 101 + number, "quantity": 1}, {"productId": 112, "quantity": 2}]
+        order_id = None
+        with contextlib.suppress(httpx.HTTPError):
+            answer = client.post("/api/orders", json={"userId": 1 + number, "items": items})
+            order_id = answer.json()["id"] if answer.status_code == httpx.codes.CREATED else None
+        with self._lock:
+            if order_id is None:
+                self.refused += 1
+            else:
+                self.acknowledged.add(order_id)
+
+    def count(self) -> int:
+        """Orders acknowledged so far."""
+        with self._lock:
+            return len(self.acknowledged)
+
+    def stop(self) -> None:
+        """No more orders; waits for those under way."""
+        self._halt.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def last_seen(database: Path, clickhouse: Client, acknowledged: set[str]) -> dict[str, list[str]]:
+    """The acknowledged orders that did not reach the raw table, by the last stage that has them."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        stored = {row[0] for row in connection.execute("SELECT id FROM orders")}
+        waiting = {row[0] for row in connection.execute("SELECT aggregate_id FROM outbox WHERE processed = 0")}
+    shown = {str(row[0]) for row in clickhouse.query("SELECT DISTINCT order_id FROM orders_analytics").result_rows}
+    stages: dict[str, list[str]] = {}
+    for order_id in acknowledged - shown:
+        if order_id not in stored:
+            stage = "nowhere: acknowledged and not in the database"
+        elif order_id in waiting:
+            stage = "outbox, not relayed"
+        else:
+            stage = "relayed, not in ClickHouse"
+        stages.setdefault(stage, []).append(order_id)
+    return stages
