@@ -11,7 +11,8 @@ from services.reconciler.report import Difference, Kind, Report
 from services.reconciler.sources import Sources
 
 SECOND_LOOK_SECONDS = 0.5
-_SCOPES_AT_ONCE = 1_000
+_SCOPES = 1_000
+_SCOPES_AT_ONCE = 150  # the server binds them: they must fit into a URL
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,14 @@ def _differing(sources: Sources, check: Check, report: Report) -> list[Differenc
     scopes = [str(row[0]) for row in sources.ask_sql(Template(sources.queries["differing_scopes"]).substitute(sides))]
     if not scopes:
         return []
-    rows = sources.ask_sql(
-        Template(sources.queries["differing_rows"]).substitute(sides), scopes=scopes[:_SCOPES_AT_ONCE], limit=LIMIT
-    )
-    report.truncated |= len(scopes) > _SCOPES_AT_ONCE or len(rows) == LIMIT
+    sql = Template(sources.queries["differing_rows"]).substitute(sides)
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, min(len(scopes), _SCOPES), _SCOPES_AT_ONCE):
+        chunk = scopes[start : start + _SCOPES_AT_ONCE]
+        rows += sources.ask_sql(sql, scopes=chunk, limit=LIMIT)
+        if len(rows) >= LIMIT:
+            break
+    report.truncated |= len(scopes) > _SCOPES or len(rows) >= LIMIT
     return _paired(check, [(json.loads(line, parse_float=str), bool(only_expected)) for line, only_expected in rows])
 
 
@@ -141,7 +146,7 @@ def _behind(sources: Sources, moving: set[tuple[str, str]], marks: Marks, now: f
     waiting = {place: marks[place].last_at for place in uncovered}
     days = sorted(scope for kind, scope in uncovered if kind == "order_date")
     if days:  # more rows may have come in since: the oldest one tells
-        found = sources.ask("oldest_uncovered_by_day", scopes=days)
+        found = sources.ask("oldest_uncovered_by_day", scopes=days[:_SCOPES_AT_ONCE])
         waiting |= {("order_date", str(day)): float(oldest) for day, oldest in found}
     late = {place: now - since for place, since in waiting.items() if now - since > BEHIND_SECONDS}
     if late:

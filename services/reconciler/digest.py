@@ -1,22 +1,21 @@
 """Parts of a digest as SQL that MySQL, SQLite and ClickHouse compute alike (ClickHouse: queries.sql).
 
 A row's fields are joined by ``|`` into one text, strings as the hexadecimal of their UTF-8 bytes, so that no content
-can be taken for a separator; the MD5 of that text gives two unsigned 32-bit numbers, which are added up over rows.
-Sums do not depend on the order of the rows, and stay within 64 bits for 2^31 rows. MD5 (RFC 1321) is what all three
-databases have; nobody is to be kept from forging a row here, only damage is to be seen.
+can be taken for a separator; the first 40 bits of the MD5 of that text are a number, and these are added up over rows.
+Sums do not depend on the order of the rows, stay within SQLite's 63 bits for 8 million of them, and hide one damage in
+10^12. MD5 (RFC 1321) is what all three databases have; nobody is kept from forging a row here, damage is to be seen.
 """
 
 import hashlib
 import sqlite3
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from sqlalchemy import Integer, literal_column
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ColumnElement, FunctionElement
 
-_SQLITE_FUNCTION = "md5_word"
+_SQLITE_FUNCTION = "md5_number"
 
 
 class utf8_hex(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is
@@ -46,13 +45,13 @@ class joined(FunctionElement[str]):  # noqa: N801
         super().__init__(*fields)
 
 
-class md5_word(FunctionElement[int]):  # noqa: N801
-    """A big-endian 32-bit word of a text's MD5, counted from 1."""
+class md5_number(FunctionElement[int]):  # noqa: N801
+    """The first 40 bits of a text's MD5 as a number."""
 
     inherit_cache = True
 
-    def __init__(self, text: ColumnElement[str], word: Literal[1, 2]) -> None:
-        super().__init__(text, literal_column(str(word), Integer))
+    def __init__(self, text: ColumnElement[str]) -> None:
+        super().__init__(text)
 
 
 def install(connection: Connection) -> None:
@@ -60,12 +59,11 @@ def install(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":
         return
     driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
-    driver.create_function(_SQLITE_FUNCTION, 2, _md5_word, deterministic=True)
+    driver.create_function(_SQLITE_FUNCTION, 1, _md5_number, deterministic=True)
 
 
-def _md5_word(text: str, word: int) -> int:
-    start = 4 * (word - 1)
-    return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[start : start + 4], "big")
+def _md5_number(text: str) -> int:
+    return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[:5], "big")
 
 
 def _arguments(element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> list[str]:
@@ -103,12 +101,11 @@ def _(element: joined, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({separated})"
 
 
-@compiles(md5_word, "mysql")
-def _(element: md5_word, compiler: SQLCompiler, **kw: Any) -> str:
-    text, word = _arguments(element, compiler, **kw)
-    return f"CAST(CONV(SUBSTRING(MD5({text}), 8 * {word} - 7, 8), 16, 10) AS UNSIGNED)"
+@compiles(md5_number, "mysql")
+def _(element: md5_number, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST(CONV(SUBSTRING(MD5({_arguments(element, compiler, **kw)[0]}), 1, 10), 16, 10) AS UNSIGNED)"
 
 
-@compiles(md5_word, "sqlite")
-def _(element: md5_word, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"{_SQLITE_FUNCTION}({', '.join(_arguments(element, compiler, **kw))})"
+@compiles(md5_number, "sqlite")
+def _(element: md5_number, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{_SQLITE_FUNCTION}({_arguments(element, compiler, **kw)[0]})"

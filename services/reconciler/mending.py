@@ -19,7 +19,7 @@ from services.reconciler.state import OrderState
 
 HIGHEST_VERSION = 2**31 - 2
 """What orders.version holds, less one for the next; a higher one in ClickHouse is not an order's but a hand's."""
-_AT_ONCE = 500
+_AT_ONCE = 50
 _RESTATED = (Kind.MISSING, Kind.STALE, Kind.ALTERED, Kind.NEWER, Kind.WRONG_DAY)
 _UNBEATABLE = {
     "cube_hour": "delete_unbeatable_hours",
@@ -93,9 +93,8 @@ def _remove(sources: Sources, rows: Sequence[Difference]) -> None:
     days = [date.fromisoformat(row.scope) for row in wrong]
     ids = [row.subject for row in wrong]
     users = [str(row.found["user_id"]) for row in wrong if row.found]
-    sources.run("delete_orders", days=days, ids=ids)
-    sources.run("delete_copies", users=users, ids=ids)
-    sources.run("copy_orders", ids=ids)  # what raw rows remain
+    sources.run("delete_orders", rows=tuple(zip(days, ids, strict=True)))
+    _recopy(sources, users, ids)
     request_days(sources.clickhouse, days)
     request_users(sources.clickhouse, users)
 
@@ -108,9 +107,13 @@ def _contradicted(row: Difference, known: dict[str, OrderState]) -> bool:
 def _copy(sources: Sources, rows: Sequence[Difference]) -> None:
     """Makes the copies in user order anew from the raw rows."""
     users, ids = [row.key["user_id"] for row in rows], [row.key["order_id"] for row in rows]
-    sources.run("delete_copies", users=users, ids=ids)
-    sources.run("copy_orders", ids=ids)
+    _recopy(sources, users, ids)
     request_buckets(sources.clickhouse, (int(row.scope) for row in rows))
+
+
+def _recopy(sources: Sources, users: list[str], ids: list[str]) -> None:
+    sources.run("delete_copies", rows=tuple(zip(users, ids, strict=True)), users=users)
+    sources.run("copy_orders", ids=tuple(ids))
 
 
 def _recompute(sources: Sources, cells: Sequence[Difference]) -> None:

@@ -1,4 +1,5 @@
--- ClickHouse statements of verify and repair. {name:Type} is bound by the server.
+-- ClickHouse statements of verify and repair. {name:Type} is bound by the server; %(name)s by the client, which quotes it:
+-- for lists, because what the server binds travels in the URL. A statement has one or the other.
 --
 -- A check is two statements, X_expected and X_found, that must have the same rows: first `scope`, the day or bucket of users
 -- by which it is compared and mended, then the cell's key, then its numbers, in equal types. `differing_scopes` and
@@ -17,21 +18,19 @@ WITH
         (product, name, quantity, price) -> MD5(concat(
             hex(product), '|', hex(name), '|', toString(quantity), '|', toString(reinterpretAsInt64(price)))),
         items.product_id, items.product_name, items.quantity, items.price) AS lines,
-    arraySum(line -> toUInt64(byteSwap(reinterpretAsUInt32(substring(line, 1, 4)))), lines) AS items_first,
-    arraySum(line -> toUInt64(byteSwap(reinterpretAsUInt32(substring(line, 5, 4)))), lines) AS items_second,
+    arraySum(line -> bitShiftRight(byteSwap(reinterpretAsUInt64(substring(line, 1, 8))), 24), lines) AS items_md5,
     MD5(concatWithSeparator('|',
         hex(order_id), toString(version), hex(user_id), toString(created_at), toString(reinterpretAsInt64(total_amount)),
         hex(status), hex(payment_status), hex(payment_method),
-        toString(length(lines)), toString(items_first), toString(items_second))) AS digest
+        toString(length(lines)), toString(items_md5))) AS digest
 SELECT
     order_date,
-    if({by_order:Bool}, order_id, '') AS id,
+    if(%(by_order)s, order_id, '') AS id,
     count() AS orders,
     sum(reinterpretAsInt64(total_amount)) AS cents,
-    sum(byteSwap(reinterpretAsUInt32(substring(digest, 1, 4)))) AS first,
-    sum(byteSwap(reinterpretAsUInt32(substring(digest, 5, 4)))) AS second
+    sum(bitShiftRight(byteSwap(reinterpretAsUInt64(substring(digest, 1, 8))), 24)) AS md5
 FROM orders_analytics FINAL
-WHERE is_deleted = 0 AND (NOT {by_order:Bool} OR order_date IN {days:Array(Date)})
+WHERE is_deleted = 0 AND (NOT %(by_order)s OR order_date IN %(days)s)
 GROUP BY order_date, id
 SETTINGS do_not_merge_across_partitions_select_final = 1
 
@@ -42,7 +41,7 @@ SELECT order_id, order_date, version, user_id, toString(created_at) AS created, 
     arrayZip(items.product_id, items.product_name, items.quantity, arrayMap(price -> reinterpretAsInt64(price), items.price)) AS lines,
     is_deleted
 FROM orders_analytics FINAL
-WHERE order_date IN {days:Array(Date)} AND order_id IN {ids:Array(String)}
+WHERE order_date IN %(days)s AND order_id IN %(ids)s
 SETTINGS do_not_merge_across_partitions_select_final = 1
 
 
@@ -300,20 +299,20 @@ GROUP BY order_date
 -- name: delete_orders
 -- Removes rows of raw orders by day and id, all their versions.
 DELETE FROM orders_analytics
-WHERE (order_date, order_id) IN (SELECT arrayJoin(arrayZip({days:Array(Date)}, {ids:Array(String)})))
+WHERE (order_date, order_id) IN %(rows)s
 
 -- name: delete_copies
 -- Removes rows of the copy in user order by user and order, all their versions.
 DELETE FROM orders_by_user
-WHERE (user_id, order_id) IN (SELECT arrayJoin(arrayZip({users:Array(String)}, {ids:Array(String)})))
-    AND bucket IN (SELECT toUInt16(cityHash64(arrayJoin({users:Array(String)})) % 65536))
+WHERE (user_id, order_id) IN %(rows)s
+    AND bucket IN (SELECT toUInt16(modulo(cityHash64(arrayJoin(%(users)s)), 65536)))
 
 -- name: copy_orders
 -- Copies the newest raw rows of these orders into user order, as the view on new rows does.
 INSERT INTO orders_by_user (bucket, user_id, order_id, total_amount, status, created_at, version, is_deleted)
-SELECT toUInt16(cityHash64(user_id) % 65536), user_id, order_id, total_amount, status, created_at, version, is_deleted
+SELECT toUInt16(modulo(cityHash64(user_id), 65536)), user_id, order_id, total_amount, status, created_at, version, is_deleted
 FROM orders_analytics FINAL
-WHERE order_id IN {ids:Array(String)}
+WHERE order_id IN %(ids)s
 SETTINGS do_not_merge_across_partitions_select_final = 1
 
 -- name: delete_unbeatable_hours

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from services.clients.types import cents, utc_now
 from services.domain.tables import order_items, orders, outbox
-from services.reconciler.digest import joined, md5_word, time_text, utf8_hex
+from services.reconciler.digest import joined, md5_number, time_text, utf8_hex
 from services.reconciler.state import Digest, Item, OrderState
 
 _ORDER_AGGREGATES = ("Order", "Payment")  # both have the order's id
@@ -37,8 +37,7 @@ def _order_texts(days: Sequence[date] | None) -> sa.Subquery:
         utf8_hex(orders.c.payment_status),
         utf8_hex(orders.c.payment_method),
         sa.func.count(order_items.c.id),
-        sa.func.coalesce(sa.func.sum(md5_word(item, 1)), 0),
-        sa.func.coalesce(sa.func.sum(md5_word(item, 2)), 0),
+        sa.func.coalesce(sa.func.sum(md5_number(item)), 0),
     )
     texts = (
         sa.select(orders.c.order_date, orders.c.id, cents(orders.c.total_amount).label("cents"), text.label("text"))
@@ -50,36 +49,31 @@ def _order_texts(days: Sequence[date] | None) -> sa.Subquery:
 
 
 def day_digests_query() -> sa.Select[Any]:
-    """Day, orders, cents and both words, one row a day."""
+    """Day, orders, cents and sum of MD5 numbers, one row a day."""
     texts = _order_texts(None)
     return sa.select(
         texts.c.order_date,
         sa.func.count(),
         sa.func.sum(texts.c.cents),
-        sa.func.sum(md5_word(texts.c.text, 1)),
-        sa.func.sum(md5_word(texts.c.text, 2)),
+        sa.func.sum(md5_number(texts.c.text)),
     ).group_by(texts.c.order_date)
 
 
 def order_digests_query(days: Sequence[date]) -> sa.Select[Any]:
-    """Day, order id, cents and both words, one row an order of these days."""
+    """Day, order id, cents and MD5 number, one row an order of these days."""
     texts = _order_texts(days)
-    return sa.select(
-        texts.c.order_date, texts.c.id, texts.c.cents, md5_word(texts.c.text, 1), md5_word(texts.c.text, 2)
-    )
+    return sa.select(texts.c.order_date, texts.c.id, texts.c.cents, md5_number(texts.c.text))
 
 
 def day_digests(connection: Connection) -> dict[date, Digest]:
     """The digest of every day that has an order; one statement, so of one moment."""
-    return {
-        row[0]: Digest(row[1], int(row[2]), int(row[3]), int(row[4])) for row in connection.execute(day_digests_query())
-    }
+    return {row[0]: Digest(row[1], int(row[2]), int(row[3])) for row in connection.execute(day_digests_query())}
 
 
 def order_digests(connection: Connection, days: Sequence[date]) -> Iterator[tuple[date, str, Digest]]:
     """The digest of every order of these days, streamed."""
     for row in connection.execution_options(yield_per=5_000).execute(order_digests_query(days)):
-        yield row[0], row[1], Digest(1, int(row[2]), int(row[3]), int(row[4]))
+        yield row[0], row[1], Digest(1, int(row[2]), int(row[3]))
 
 
 def find_orders(connection: Connection, order_ids: Sequence[str]) -> dict[str, OrderState]:

@@ -45,7 +45,8 @@ class Sources:
 
     def ask_sql(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a statement on ClickHouse; parameters that it does not name are left out."""
-        named = {name: value for name, value in {"zone": self.zone, **parameters}.items() if f"{{{name}:" in sql}
+        given = {"zone": self.zone, **parameters}
+        named = {name: value for name, value in given.items() if f"{{{name}:" in sql or f"%({name})s" in sql}
         return [tuple(row) for row in self.clickhouse.query(sql, parameters=named).result_rows]
 
     def run(self, name: str, **parameters: Any) -> None:
@@ -54,16 +55,16 @@ class Sources:
 
     def day_digests(self) -> dict[date, Digest]:
         """ClickHouse's digest of every day that has an order."""
-        return {row[0]: Digest(*row[2:]) for row in self.ask("digests", by_order=False, days=[])}
+        return {row[0]: Digest(*row[2:]) for row in self.ask("digests", by_order=False, days=(date(1970, 1, 1),))}
 
     def order_digests(self, days: Sequence[date]) -> dict[tuple[date, str], Digest]:
         """ClickHouse's digest of every order of these days, by day and id."""
-        return {(row[0], row[1]): Digest(*row[2:]) for row in self.ask("digests", by_order=True, days=list(days))}
+        return {(row[0], row[1]): Digest(*row[2:]) for row in self.ask("digests", by_order=True, days=tuple(days))}
 
     def find_orders(self, order_ids: Sequence[str], days: Sequence[date]) -> dict[str, list[OrderState]]:
         """ClickHouse's newest row of each of these orders on each of these days, by order id."""
         found: dict[str, list[OrderState]] = {}
-        for row in self.ask("find_orders", ids=list(order_ids), days=list(days)):
+        for row in self.ask("find_orders", ids=tuple(order_ids), days=tuple(days)):
             order_id, day, version, user_id, created_at, cents, status, payment_status, method, lines, deleted = row
             items = tuple(sorted(Item(*line) for line in lines))
             found.setdefault(order_id, []).append(

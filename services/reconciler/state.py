@@ -6,15 +6,14 @@ from typing import Any, NamedTuple
 
 
 class Digest(NamedTuple):
-    """Sums over orders that do not depend on their order: how many, for how many cents, and two words of MD5."""
+    """Sums over orders that do not depend on their order: how many, for how many cents, and of MD5 numbers."""
 
     orders: int
     cents: int
-    first: int
-    second: int
+    md5: int
 
 
-NOTHING = Digest(0, 0, 0, 0)
+NOTHING = Digest(0, 0, 0)
 
 
 class Item(NamedTuple):
