@@ -14,6 +14,7 @@ from services.api.server import listen, serve
 from services.clients.database import connect, unavailable
 from services.clients.relational_schema import require_current
 from services.observability.logging import get_logger
+from services.observability.metrics import UP
 from services.observability.process import EXIT_OK, CannotStart, StopSignal, run
 from services.settings import AnalyticsReaderSettings, ApiSettings, BusinessSettings, DatabaseSettings, load
 
@@ -33,6 +34,7 @@ def _work(stop: StopSignal) -> None:
     _require_schema(engine, zone)
     if settings.millrace_admin_token is None:
         get_logger().warning("no admin can act: MILLRACE_ADMIN_TOKEN is not set")
+    UP.labels("api").set(1)
     serve(create_app(engine, zone, reader, settings), listen(settings.api_host, settings.port), stop)
     _leave_what_hangs()
 
