@@ -109,11 +109,12 @@ class Executor:
 
     def _execute(self, connection: Connection, request: QueryRequest, user: User, statement: Statement) -> Answer:
         timezone = request.settings.get("session_timezone", self._timezone)
+        if statement.insert is None:
+            _refuse_unsafe(connection, statement.sql)
         if user.readonly or not request.changes_allowed:
             self._policy.check(connection, statement.insert.target if statement.insert else statement.sql)
         if statement.insert is not None:
             return Answer(self._insert(connection, statement.insert), "", timezone)
-        _refuse_unsafe(connection, statement.sql)
         result = connection.query(statement.sql, request.default_format, request.params)
         shown = output_format(statement.sql, request.default_format) if has_output(statement.kind) else ""
         return Answer(result, shown, timezone)

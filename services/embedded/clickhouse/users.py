@@ -13,6 +13,8 @@ from services.embedded.clickhouse.errors import Code, QueryError
 from services.embedded.lifetime import StartError
 
 _KEYS: Final = {"password", "readonly", "settings", "limits"}
+# What a reader may run is decided on the SQL text, so its statements are always in ClickHouse's own dialect.
+_FIXED_FOR_READERS: Final = {"readonly", "dialect"}
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class User:
 
     def check_setting(self, name: str, value: str) -> None:
         """Raises QueryError when a request of this user may not give setting `name` this value."""
-        if self.readonly and name == "readonly":
-            raise QueryError(Code.READONLY, "Cannot modify 'readonly' setting in readonly mode. (READONLY)")
+        if self.readonly and name in _FIXED_FOR_READERS:
+            raise QueryError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode. (READONLY)")
         limit = self.limits.get(name)
         if limit is None:
             return

@@ -57,7 +57,6 @@ CHANGES = [
     "USE system",
     "SELECT 1 SETTINGS readonly = 0",
     "SELECT 1 SETTINGS max_result_rows = 0",
-    "SELECT 1 INTO OUTFILE 'out'",
     "EXPLAIN SELECT 1 SETTINGS readonly = 0",
 ]
 
@@ -76,6 +75,7 @@ def test_the_reader_cannot_lift_readonly_by_url(writer: Caller, reader: Caller, 
     writer.ask(f"CREATE TABLE {table} (a Int8) ENGINE = MergeTree ORDER BY a")
     assert reader.refused(f"INSERT INTO {table} VALUES (1)", **{name: "0"}) in {164, 115}
     assert reader.refused("SELECT 1", readonly="2") == 164
+    assert reader.refused("print 1", dialect="kusto", allow_experimental_kusto_dialect="1") == 164
     assert reader.refused(f"SELECT 1; INSERT INTO {table} VALUES (1)") in {62, 164}
     insert = f"INSERT INTO {table} VALUES (1)"
     assert reader.refused(insert, database="default`; SET readonly = 0; USE `default") == 81
@@ -99,12 +99,17 @@ OUTSIDE = [
     "SELECT * FROM Python(users)",
     "SELECT * FROM `Pyth\\x6fn`(users)",
     "SELECT * FROM executable('id', 'TSV', 'a String')",
+    "SELECT 1 PARALLEL WITH SELECT file('/etc/hostname')",
 ]
 
 
 @pytest.mark.parametrize("statement", OUTSIDE)
 def test_the_reader_sees_nothing_outside_the_database(reader: Caller, statement: str) -> None:
     assert reader.refused(statement) == 164
+
+
+def test_the_reader_writes_no_files(reader: Caller) -> None:
+    assert reader.refused("SELECT 1 INTO OUTFILE '/dev/null'") == 48
 
 
 def test_the_reader_reads(writer: Caller, reader: Caller, table: str) -> None:
