@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -85,3 +86,33 @@ class Subprocess:
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait(STOP_SECONDS)
+
+
+_PARENT = """
+import os, subprocess, sys
+command = [sys.executable, "-m", *sys.argv[1:], "--parent-pid", str(os.getpid())]
+print(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def expect_end_with_parent(arguments: Sequence[str], ready: Callable[[], bool]) -> None:
+    """Start `python -m ARGUMENTS --parent-pid PID` from a process that is killed: it must end too."""
+    command = [sys.executable, "-c", _PARENT, *arguments]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        try:
+            wait_until(ready, "the child's start")
+            parent.kill()
+            wait_until(lambda: not is_alive(child), "the child's end", STOP_SECONDS)
+        finally:
+            parent.kill()
+            if is_alive(child):
+                os.kill(child, signal.SIGKILL)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs (one that has ended and waits to be reaped does not)."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")

@@ -16,7 +16,7 @@ from services.embedded import librdkafka
 from services.embedded.broker import TopicSpec, parse_topic
 from services.embedded.lifetime import StartError
 from tests.support.broker import Broker, start_broker
-from tests.support.process import PROJECT, wait_until
+from tests.support.process import PROJECT, expect_end_with_parent, wait_until
 
 TOPICS = {"order.events": 6, "order.events.dlq": 1, "many": 24}
 ATTEMPT_SECONDS = 1.0
@@ -123,17 +123,7 @@ def test_sigterm_ends_it_and_takes_its_address_away(tmp_path: Path) -> None:
 
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     address = tmp_path / "bootstrap"
-    script = (
-        "import os, subprocess, sys\n"
-        "subprocess.Popen([sys.executable, '-m', *sys.argv[1:], '--parent-pid', str(os.getpid())])\n"
-        "sys.stdin.read()\n"
-    )
-    broker = ["services.embedded.broker", "--bootstrap-file", str(address)]
-    with subprocess.Popen([sys.executable, "-c", script, *broker], cwd=PROJECT, stdin=subprocess.PIPE) as parent:
-        wait_until(address.exists, "the address")
-        parent.kill()
-    # It takes the file away when it ends.
-    wait_until(lambda: not address.exists(), "the end of the broker")
+    expect_end_with_parent(["services.embedded.broker", "--bootstrap-file", str(address)], address.exists)
 
 
 @pytest.mark.parametrize("text", ["", "t", "t:", ":1", "t:0", "t:-1", "t:x", "t:1.5", "t:²"])

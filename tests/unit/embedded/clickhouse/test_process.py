@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +15,7 @@ import httpx
 import pytest
 
 from tests.support.clickhouse import Front, start_front
-from tests.support.process import PROJECT, wait_until
+from tests.support.process import PROJECT, expect_end_with_parent, wait_until
 from tests.unit.embedded.clickhouse.conftest import caller
 
 
@@ -103,33 +101,9 @@ def test_a_second_process_on_the_folder_says_who_has_it(own: Front) -> None:
 
 def test_it_ends_with_its_parent(tmp_path: Path, own: Front) -> None:
     own.stop()
-    script = (
-        "import os, subprocess, sys\n"
-        "command = [sys.executable, '-m', *sys.argv[1:], '--parent-pid', str(os.getpid())]\n"
-        "print(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid, flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    command = [sys.executable, "-c", script, *own.command()]
-    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        child = int(parent.stdout.readline())
-        wait_until(lambda: (tmp_path / "address").exists(), "the address file")
-        parent.send_signal(signal.SIGKILL)
-    try:
-        wait_until(lambda: not alive(child), "the end of the child")
-    finally:
-        if alive(child):
-            os.kill(child, signal.SIGKILL)
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs (one that nobody has reaped yet does not)."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(state.strip()) and not state.startswith("Z")
+    address = tmp_path / "address"
+    address.unlink()
+    expect_end_with_parent(own.command(), address.exists)
 
 
 def test_mistakes_are_one_line_that_says_what_to_do(tmp_path: Path) -> None:
