@@ -62,7 +62,9 @@ def install(connection: Connection) -> None:
     driver.create_function(_SQLITE_FUNCTION, 1, _md5_number, deterministic=True)
 
 
-def _md5_number(text: str) -> int:
+def _md5_number(text: str | None) -> int | None:
+    if text is None:  # the item of an order that has none
+        return None
     return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[:5], "big")
 
 

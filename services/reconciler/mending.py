@@ -5,9 +5,10 @@ has, so it wins against whatever is on its way. A row is removed only when the d
 know the order or has it under another day, which never changes; and cubes are recomputed by the aggregator.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TypeVar
 
 from services.clients.recompute import request_buckets, request_days, request_users
 from services.domain.errors import NotFound
@@ -17,9 +18,12 @@ from services.reconciler.report import Difference, Kind
 from services.reconciler.sources import Sources
 from services.reconciler.state import OrderState
 
+T = TypeVar("T")
+
 HIGHEST_VERSION = 2**31 - 2
 """What orders.version holds, less one for the next; a higher one in ClickHouse is not an order's but a hand's."""
-_AT_ONCE = 50
+_AT_ONCE = 500
+_IN_A_URL = 50
 _RESTATED = (Kind.MISSING, Kind.STALE, Kind.ALTERED, Kind.NEWER, Kind.WRONG_DAY)
 _UNBEATABLE = {
     "cube_hour": "delete_unbeatable_hours",
@@ -68,7 +72,7 @@ def mend(sources: Sources, differences: Sequence[Difference]) -> dict[str, str]:
     """Mends what it can; returns why not, by subject, for orders that cannot be told."""
     todo = plan(differences)
     refused: dict[str, str] = {}
-    for chunk in _chunks(todo.remove):
+    for chunk in _chunks(todo.remove, _AT_ONCE):
         _remove(sources, chunk)
     for order_id, version in todo.restate.items():
         try:
@@ -77,7 +81,7 @@ def mend(sources: Sources, differences: Sequence[Difference]) -> dict[str, str]:
             continue  # deleted by hand since: the next comparison calls it a ghost
         except ValueError as unfit:
             refused[order_id] = f"the order does not fit an event: {' '.join(str(unfit).split())}"
-    for chunk in _chunks(todo.copy):
+    for chunk in _chunks(todo.copy, _AT_ONCE):
         _copy(sources, chunk)
     _recompute(sources, todo.recompute)
     return refused
@@ -95,8 +99,7 @@ def _remove(sources: Sources, rows: Sequence[Difference]) -> None:
     users = [str(row.found["user_id"]) for row in wrong if row.found]
     sources.run("delete_orders", rows=tuple(zip(days, ids, strict=True)))
     _recopy(sources, users, ids)
-    request_days(sources.clickhouse, days)
-    request_users(sources.clickhouse, users)
+    _request(sources, days, (), users)
 
 
 def _contradicted(row: Difference, known: dict[str, OrderState]) -> bool:
@@ -108,7 +111,7 @@ def _copy(sources: Sources, rows: Sequence[Difference]) -> None:
     """Makes the copies in user order anew from the raw rows."""
     users, ids = [row.key["user_id"] for row in rows], [row.key["order_id"] for row in rows]
     _recopy(sources, users, ids)
-    request_buckets(sources.clickhouse, (int(row.scope) for row in rows))
+    _request(sources, (), (int(row.scope) for row in rows), ())
 
 
 def _recopy(sources: Sources, users: list[str], ids: list[str]) -> None:
@@ -120,9 +123,19 @@ def _recompute(sources: Sources, cells: Sequence[Difference]) -> None:
     """Asks the aggregator for the days and buckets of these cells."""
     for cube in sorted({cell.where for cell in cells}):
         sources.run(_UNBEATABLE[cube])
-    request_days(sources.clickhouse, (date.fromisoformat(cell.scope) for cell in cells if "order_date" in cell.key))
-    request_buckets(sources.clickhouse, (int(cell.scope) for cell in cells if "bucket" in cell.key))
+    days = [date.fromisoformat(cell.scope) for cell in cells if "order_date" in cell.key]
+    _request(sources, days, (int(cell.scope) for cell in cells if "bucket" in cell.key), ())
 
 
-def _chunks(rows: Sequence[Difference]) -> Iterable[Sequence[Difference]]:
-    return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
+def _request(sources: Sources, days: Iterable[date], buckets: Iterable[int], users: Iterable[str]) -> None:
+    """Has the sums of these days, buckets and users made anew."""
+    for some_days in _chunks(sorted(set(days)), _IN_A_URL):
+        request_days(sources.clickhouse, some_days)
+    for some_buckets in _chunks(sorted(set(buckets)), _IN_A_URL):
+        request_buckets(sources.clickhouse, some_buckets)
+    for some_users in _chunks(sorted(set(users)), _IN_A_URL):
+        request_users(sources.clickhouse, some_users)
+
+
+def _chunks(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (things[start : start + size] for start in range(0, len(things), size))
