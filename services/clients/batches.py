@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from confluent_kafka import Message
 
@@ -19,12 +19,8 @@ class Stopped(Exception):
     """The process is to stop; the batch in hand is left to whoever reads it next."""
 
 
-class Pause(Protocol):
-    """Waits within the work on a batch. Raises Stopped or Rebalanced: both end the work with nothing committed."""
-
-    def __call__(self, seconds: float) -> None:
-        """Waits so many seconds."""
-
+Pause = Callable[[float], None]
+"""Waits so many seconds within the work on a batch. Raises Stopped or Rebalanced: nothing is committed then."""
 
 Work = Callable[[Sequence[Message], Pause], None]
 """Works on a batch. When it returns, its effects are stored; when it is broken off anywhere, it bears repetition."""

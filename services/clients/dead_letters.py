@@ -13,7 +13,8 @@ from confluent_kafka import Message
 
 from services.clients.backoff import Backoff
 from services.clients.batches import Pause
-from services.clients.delivery import ConfirmedProducer, Fate, Headers, Outgoing
+from services.clients.delivery import ConfirmedProducer
+from services.clients.messages import Fate, Headers, Outgoing
 from services.observability import metrics
 from services.observability.logging import get_logger
 

@@ -12,46 +12,19 @@ duplicate of what is sent again, never an overtaking.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from services.clients.kafka import Configuration, make_producer
+from services.clients.messages import BrokerAway, Fate, Outcome, Outgoing, outcome_of
 from services.observability.process import StopSignal
 
-Headers = list[tuple[str, bytes | None]]
-
 _SLICE_SECONDS: Final = 0.1
-_FAREWELL_SECONDS: Final = 1.0
+_AFTER_FATAL_SECONDS: Final = 1.0
 _METADATA_SECONDS: Final = 2.0
 _LAST_REPORTS_SECONDS: Final = 2.0
-
-# The broker says no to the message or its topic; sending it again changes nothing.
-_REFUSALS: Final = frozenset(
-    {
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.INVALID_MSG,
-        KafkaError.INVALID_MSG_SIZE,
-        KafkaError.RECORD_LIST_TOO_LARGE,
-        KafkaError.INVALID_RECORD,
-        KafkaError.INVALID_TIMESTAMP,
-        KafkaError.POLICY_VIOLATION,
-        KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
-        KafkaError.TOPIC_EXCEPTION,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_TOPIC,
-        KafkaError._UNKNOWN_PARTITION,
-    }
-)
-
-
-class BrokerAway(Exception):
-    """No broker answers; nothing is known about what was asked. Try again later."""
-
 
 Heartbeat = Callable[[], bool]
 """Called about every 0.1 s while reports are awaited; False gives up what is outstanding."""
@@ -67,42 +40,6 @@ def until_stopped(stop: StopSignal) -> Heartbeat:
         return not told_at or time.monotonic() - told_at[0] < _LAST_REPORTS_SECONDS
 
     return heartbeat
-
-
-class Outgoing(NamedTuple):
-    """A message to produce."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-    @property
-    def size(self) -> int:
-        """Bytes it takes in the log, uncompressed: what it holds, and no less than its share of the framing."""
-        held = sum(len(name) + len(value or b"") + 4 for name, value in self.headers)
-        return len(self.topic) + len(self.key or b"") + len(self.value or b"") + held + 90
-
-
-class Fate(Enum):
-    """What became of a message."""
-
-    ACKNOWLEDGED = "acknowledged"
-    """Every replica in sync has it."""
-    REFUSED = "refused"
-    """It cannot be produced as it is; sending it again changes nothing."""
-    UNKNOWN = "unknown"
-    """Not sent, or sent without an answer: it may or may not be in the log. Send it again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One message's fate: where it is in the log if it was acknowledged, else why it is not."""
-
-    fate: Fate
-    reason: str = ""
-    partition: int = -1
-    offset: int = -1
 
 
 _BEHIND: Final = Outcome(Fate.UNKNOWN, "an earlier message of its key was not taken")
@@ -168,7 +105,7 @@ class ConfirmedProducer:
             try:
                 self._produce(producer, message, partial(_report, outcomes, index))
             except KafkaException as error:
-                outcomes[index] = _outcome_of(error.args[0])
+                outcomes[index] = outcome_of(error.args[0])
                 stopped.add(lane)
             except (TypeError, ValueError) as error:
                 outcomes[index] = Outcome(Fate.REFUSED, str(error))
@@ -184,7 +121,7 @@ class ConfirmedProducer:
             except BufferError:
                 if time.monotonic() > deadline:
                     raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
-                producer.poll(_SLICE_SECONDS)
+                _served(producer)
             else:
                 return
 
@@ -193,7 +130,8 @@ class ConfirmedProducer:
         missing = sum(outcome is None for outcome in outcomes)
         deadline = time.monotonic() + self._patience
         while missing:
-            producer.flush(_SLICE_SECONDS)
+            if not _served(producer):
+                deadline = min(deadline, time.monotonic() + _AFTER_FATAL_SECONDS)
             left = sum(outcome is None for outcome in outcomes)
             if left and not heartbeat():
                 return
@@ -213,11 +151,13 @@ class ConfirmedProducer:
         return wanted - self._topics
 
     def abandon(self) -> None:
-        """Drops the producer with everything queued in it; the next use makes a new one."""
+        """Drops the producer with everything queued in it; the next use makes a new one.
+
+        What is in flight is not purged: to a gapless producer that is a fatal error, and its fate is unknown anyway.
+        """
         producer, self._producer, self._topics = self._producer, None, frozenset()
         if producer is not None:
-            producer.purge()
-            producer.flush(_FAREWELL_SECONDS)
+            producer.purge(in_queue=True, in_flight=False, blocking=True)
 
     def close(self) -> None:
         """Ends the producer. Every `send` has returned, so nothing is outstanding."""
@@ -229,6 +169,17 @@ class ConfirmedProducer:
         return self._producer
 
 
+def _served(producer: Producer) -> bool:
+    """Sends and takes reports for a moment. False after a fatal error; what it meant for a message is in its report."""
+    try:
+        producer.flush(_SLICE_SECONDS)
+    except BaseException:
+        raise
+    except:  # noqa: E722 - a fatal error is raised as an object that is no BaseException, and nothing else catches it
+        return False
+    return True
+
+
 def _lane(message: Outgoing) -> tuple[str, bytes] | None:
     """What keeps its order: the messages of one topic and key."""
     return None if message.key is None else (message.topic, message.key)
@@ -236,11 +187,6 @@ def _lane(message: Outgoing) -> tuple[str, bytes] | None:
 
 def _report(outcomes: list[Outcome | None], index: int, error: KafkaError | None, message: Message) -> None:
     if error is not None:
-        outcomes[index] = _outcome_of(error)
+        outcomes[index] = outcome_of(error)
     else:
         outcomes[index] = Outcome(Fate.ACKNOWLEDGED, "", message.partition() or 0, message.offset() or 0)
-
-
-def _outcome_of(error: KafkaError) -> Outcome:
-    fate = Fate.REFUSED if error.code() in _REFUSALS else Fate.UNKNOWN
-    return Outcome(fate, error.str())

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from services.clients.delivery import BrokerAway, Fate, Outcome, Outgoing
 from services.clients.kafka import consumer_configuration, make_consumer
+from services.clients.messages import BrokerAway, Fate, Outcome, Outgoing
 from services.settings import KafkaSettings
 
 _ANSWER_SECONDS: Final = 2.0

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from services.clients.delivery import BrokerAway, ConfirmedProducer, Fate, Headers, Heartbeat, Outcome, Outgoing
+from services.clients.delivery import ConfirmedProducer, Heartbeat
+from services.clients.messages import BrokerAway, Fate, Headers, Outcome, Outgoing
 from services.clients.unread import UnreadLimit
 from services.relay.outbox import Aggregate, Event
 

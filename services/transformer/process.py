@@ -8,7 +8,8 @@ from confluent_kafka import Message
 from services.clients.backoff import Backoff
 from services.clients.batches import Pause
 from services.clients.dead_letters import DeadLetter, DeadLetters
-from services.clients.delivery import BrokerAway, ConfirmedProducer, Fate
+from services.clients.delivery import ConfirmedProducer
+from services.clients.messages import BrokerAway, Fate
 from services.clients.unread import UnreadLimit
 from services.observability import metrics
 from services.observability.logging import get_logger

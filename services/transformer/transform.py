@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Message
 
 from services.clients.dead_letters import DeadLetter, consumed_headers
-from services.clients.delivery import Headers, Outgoing
+from services.clients.messages import Headers, Outgoing
 from services.events import ANALYTICS_TOPIC, NotAnEvent, analytics_row, parse_order_event
 
 

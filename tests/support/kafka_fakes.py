@@ -70,7 +70,7 @@ class FakeProducer:
         self.poll()
         return 0
 
-    def purge(self, *_: Any) -> None:
+    def purge(self, **_: bool) -> None:
         """Remembers that it was asked to."""
         self.purged = True
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
+import signal
+import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from sqlalchemy.engine import Connection
 
 from services.clients import clickhouse
 from services.clients.clickhouse_schema import migrate_clickhouse
@@ -22,18 +24,18 @@ from services.domain.tables import outbox
 from services.events import all_topics
 from tests.support.broker import Broker, start_broker
 from tests.support.clickhouse import Front, start_front
-from tests.support.process import Subprocess
+from tests.support.process import Subprocess, wait_until
 from tests.support.shop import copy_database, make_template
 
-PARTITIONS = 3
 READ_SECONDS = 10.0
+TRANSFORMER_GROUP, SINK_GROUP = "order-event-transformer", "analytics-sink"
 
 
 class World:
     """One database, one broker at a time, ClickHouse when asked for, and the processes of the test."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, partitions: int = 3) -> None:
+        self.folder, self.partitions = folder, partitions
         self.engine = copy_database(make_template(folder), folder)
         self.front: Front | None = None
         self._processes: list[Subprocess] = []
@@ -42,9 +44,9 @@ class World:
 
     # ---- servers and processes
 
-    def start_broker(self, topics: Mapping[str, int] | None = None) -> None:
-        """A new, empty broker; an earlier one must have ended."""
-        self.broker: Broker = start_broker(dict(topics or dict.fromkeys(all_topics(), PARTITIONS)))
+    def start_broker(self) -> None:
+        """A new, empty broker with every topic; an earlier one must have ended."""
+        self.broker: Broker = start_broker(dict.fromkeys(all_topics(), self.partitions))
 
     def start_clickhouse(self) -> Front:
         """ClickHouse with the project's schema, on the same data if it ran before."""
@@ -69,7 +71,7 @@ class World:
             "RELAY_METRICS_PORT": "0",
             "TRANSFORMER_METRICS_PORT": "0",
             "SINK_METRICS_PORT": "0",
-            "MILLRACE_EXIT_WITH_PARENT": "1",
+            "MILLRACE_PARENT_PID": str(os.getpid()),
             "MILLRACE_DEMO_DATA": str(self.folder / "no-demo"),
             **settings,
         }
@@ -93,44 +95,42 @@ class World:
         self.broker.kill()
         self.engine.dispose()
 
+    def freeze_relay(self, relay: Subprocess) -> None:
+        """SIGSTOP between two transactions: SQLite has one write lock, and a frozen holder would stop everybody."""
+
+        def frozen_without_lock() -> bool:
+            freeze(relay)
+            with contextlib.closing(sqlite3.connect(self.folder / "shop.db", timeout=0)) as connection:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    thaw(relay)
+                    return False
+            return True
+
+        wait_until(frozen_without_lock, "the relay is frozen outside a transaction")
+
     # ---- the outbox
 
     def order(self, quantity: int = 1) -> str:
         """A committed order with its outbox rows; returns its id."""
-        new = NewOrder("1", (NewItem("101", quantity),))
-        return create_order(self.engine, ZoneInfo("UTC"), new).id
+        return create_order(self.engine, ZoneInfo("UTC"), NewOrder("1", (NewItem("101", quantity),))).id
 
-    def insert_event(self, aggregate_id: str, payload: str = "{}", aggregate_type: str = "Order") -> int:
-        """A bare outbox row, as by hand; returns its id."""
-
-        def work(connection: Connection) -> int:
-            values = {
-                "aggregate_id": aggregate_id,
-                "aggregate_type": aggregate_type,
-                "event_type": f"{aggregate_type}Created",
-                "payload": payload,
-            }
-            inserted = connection.execute(
-                sa.text(
-                    "INSERT INTO outbox (aggregate_id, aggregate_type, event_type, payload)"
-                    " VALUES (:aggregate_id, :aggregate_type, :event_type, :payload)"
-                ),
-                values,
-            )
-            return int(inserted.lastrowid)
-
-        return write(self.engine, work)
+    def insert_events(self, count: int, aggregates: int, size: int = 200) -> None:
+        """`count` Order events, round robin over the aggregates; a payload begins with its event's number."""
+        filler = "x" * size
+        rows = [{"aggregate": f"a{n % aggregates}", "payload": f"{n} {filler}"} for n in range(count)]
+        insert = sa.text(
+            "INSERT INTO outbox (aggregate_id, aggregate_type, event_type, payload)"
+            " VALUES (:aggregate, 'Order', 'OrderCreated', :payload)"
+        )
+        write(self.engine, lambda connection: connection.execute(insert, rows))
 
     def pending(self) -> int:
         """Outbox rows not processed."""
         with self.engine.connect() as connection:
             where = outbox.c.processed == sa.false()
             return connection.scalar(sa.select(sa.func.count()).select_from(outbox).where(where)) or 0
-
-    def row(self, outbox_id: int) -> sa.Row[Any]:
-        """One outbox row."""
-        with self.engine.connect() as connection:
-            return connection.execute(sa.select(outbox).where(outbox.c.id == outbox_id)).one()
 
     # ---- topics
 
@@ -144,21 +144,39 @@ class World:
         finally:
             consumer.close()
 
-    def produce(self, topic: str, values: list[tuple[bytes, bytes]]) -> None:
+    def numbers(self, topic: str) -> dict[str, list[int]]:
+        """What `insert_events` made, as the topic has it: event numbers by aggregate, first appearances only."""
+        found: dict[str, dict[int, None]] = {}
+        for message in self.log(topic):
+            number = int((message.value() or b"").split(b" ", 1)[0])
+            found.setdefault((message.key() or b"").decode(), {}).setdefault(number)
+        return {aggregate: list(numbers) for aggregate, numbers in found.items()}
+
+    def produce(self, topic: str, values: Iterable[tuple[str, bytes]]) -> None:
         """Puts (key, value) messages into a topic."""
-        producer = Producer({"bootstrap.servers": self.broker.bootstrap})
+        producer = Producer({"bootstrap.servers": self.broker.bootstrap, "partitioner": "murmur2_random"})
         for key, value in values:
-            producer.produce(topic, value, key)
+            producer.produce(topic, value, key.encode())
         assert producer.flush(READ_SECONDS) == 0
 
     def committed(self, group: str, topic: str) -> int:
         """The sum of a group's committed offsets: how many messages it has done."""
         consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": group})
         try:
-            asked = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+            asked = [TopicPartition(topic, partition) for partition in range(self.partitions)]
             return sum(max(answer.offset, 0) for answer in consumer.committed(asked, timeout=READ_SECONDS))
         finally:
             consumer.close()
+
+
+def freeze(process: Subprocess) -> None:
+    """SIGSTOP: alive, but doing nothing."""
+    process.process.send_signal(signal.SIGSTOP)
+
+
+def thaw(process: Subprocess) -> None:
+    """SIGCONT."""
+    process.process.send_signal(signal.SIGCONT)
 
 
 def _everything(consumer: Consumer, topic: str) -> Iterator[Message]:

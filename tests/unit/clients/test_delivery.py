@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from services.clients.delivery import BrokerAway, ConfirmedProducer, Fate, Outgoing, until_stopped
+from services.clients.delivery import ConfirmedProducer, until_stopped
+from services.clients.messages import BrokerAway, Fate, Outgoing
 from services.observability.process import StopSignal
 from tests.support.kafka_fakes import FakeProducer, raising
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clients.delivery import Fate, Outcome, Outgoing
+from services.clients.messages import Fate, Outcome, Outgoing
 from services.clients.unread import UnreadLimit
 
 TOPIC = "order.events"

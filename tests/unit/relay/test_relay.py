@@ -9,8 +9,9 @@ import pytest
 from confluent_kafka import KafkaError, Producer
 from sqlalchemy.engine import Engine
 
-from services.clients.delivery import ConfirmedProducer, Outgoing
+from services.clients.delivery import ConfirmedProducer
 from services.clients.lease import Lease, LeaseLost, revoke
+from services.clients.messages import Outgoing
 from services.clients.unread import UnreadLimit
 from services.observability.process import StopSignal
 from services.relay.outbox import Event, Outbox

@@ -10,7 +10,8 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from services.clients.batches import Stopped
 from services.clients.dead_letters import OFFSET, PARTITION, PROCESSOR, REASON, TOPIC, DeadLetters
-from services.clients.delivery import ConfirmedProducer, Outgoing
+from services.clients.delivery import ConfirmedProducer
+from services.clients.messages import Outgoing
 from services.clients.unread import UnreadLimit
 from services.events import DEAD_LETTER_SUFFIX
 from services.transformer.process import Transformer
