@@ -21,7 +21,7 @@ from services.settings.groups import (
     SinkSettings,
     TransformerSettings,
 )
-from services.settings.load import SettingsError, child_environment, describe, load
+from services.settings.load import SettingsError, as_markdown, child_environment, describe, load
 from services.settings.paths import PROJECT_ROOT
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "SettingsError",
     "SinkSettings",
     "TransformerSettings",
+    "as_markdown",
     "child_environment",
     "describe",
     "load",

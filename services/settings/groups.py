@@ -165,7 +165,7 @@ class AggregatorSettings(Group):
 
 class ReconcilerSettings(Group):
     verify_interval: float = Field(900, ge=1, description="seconds between scheduled verify --repair runs")
-    verify_in_flight: float = Field(10, ge=0, description="orders changed in the last so many seconds are in flight")
+    verify_in_flight: float = Field(30, ge=0, description="orders changed in the last so many seconds are in flight")
     verify_metrics_port: Port = Field(9105, ge=0, le=65535, description="Prometheus metrics of the schedule")
 
 

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from services.settings.groups import GROUPS, Group
-from services.settings.paths import DEMO_DATA, DEMO_ENV_FILE
+from services.settings.paths import DEMO_DATA, DEMO_ENV_FILE, PROJECT_ROOT
 
 G = TypeVar("G", bound=Group)
 
@@ -113,3 +113,28 @@ def describe() -> list[Described]:
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with ``extra`` on top, for a process it starts."""
     return {**os.environ, **extra}
+
+
+def as_markdown() -> str:
+    """docs/settings.md: every setting with its default and meaning, a section a group."""
+    lines = [
+        "# Settings",
+        "",
+        "Read from the environment, then `.env`, then, where neither names a database, from the running demo.",
+        "`millrace settings` shows the values in force and where each comes from. A missing or malformed one stops the",
+        "program at start with one line that names it (exit code 2). `python -m services.settings` writes this page.",
+    ]
+    for group in GROUPS:
+        title = group.__name__.removesuffix("Settings")
+        lines += ["", f"## {title}", "", "| setting | default | meaning |", "|---|---|---|"]
+        for field, info in group.model_fields.items():
+            known = " or ".join(f"`{name}`" for name in names(field, info))
+            default = (
+                "required" if info.is_required() else "" if info.default is None else f"`{_portable(info.default)}`"
+            )
+            lines.append(f"| {known} | {default} | {info.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _portable(default: object) -> str:
+    return default.relative_to(PROJECT_ROOT).as_posix() if isinstance(default, Path) else str(default)

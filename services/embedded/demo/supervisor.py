@@ -29,6 +29,8 @@ WORKERS = ("relay", "transformer", "sink")
 _METRICS_SETTINGS = tuple(f"{name}_METRICS_PORT" for name in ("RELAY", "TRANSFORMER", "SINK", "AGGREGATOR", "VERIFY"))
 _READY_SECONDS, _STOP_SECONDS, _LOOK_SECONDS = 60.0, 3.2, 0.1
 _MAX_UNREAD_BYTES = 3_500_000
+# a killed worker's partitions are handed on after the session timeout (6 s); what waits for that is not lost
+_IN_FLIGHT_SECONDS = 15
 
 
 class DemoError(Exception):
@@ -197,6 +199,7 @@ class Supervisor:
             "CLICKHOUSE_READER_USER": "reader",
             "CLICKHOUSE_READER_PASSWORD": self._secrets.reader_password,
             "PORT": str(self._options.port),
+            "VERIFY_IN_FLIGHT": str(_IN_FLIGHT_SECONDS),
             "MILLRACE_ADMIN_TOKEN": self._secrets.admin_token,
             **dict(metrics),
         }
