@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from uuid_utils import uuid7
 
 from services.clients.database import write
+from services.clients.types import utc_now
 from services.domain import outbox
 from services.domain.model import Order, OrderItem, PaymentMethod
 from services.domain.orders import insert_orders
@@ -42,7 +43,8 @@ def import_orders(engine: Engine, zone: ZoneInfo, batch: Sequence[ImportedOrder]
     def work(connection: Connection) -> int:
         ids = [order.id for order in batch]
         known = set(connection.scalars(sa.select(orders.c.id).where(orders.c.id.in_(ids))))
-        fresh = [_order(imported, zone) for imported in batch if imported.id not in known]
+        now = connection.execute(sa.select(utc_now().label("now"))).one().now
+        fresh = [_order(imported, zone, now) for imported in batch if imported.id not in known]
         if not fresh:
             return 0
         _add_missing_users(connection, fresh)
@@ -67,7 +69,7 @@ def add_product(engine: Engine, product_id: str, name: str) -> None:
     write(engine, work)
 
 
-def _order(imported: ImportedOrder, zone: ZoneInfo) -> Order:
+def _order(imported: ImportedOrder, zone: ZoneInfo, now: datetime) -> Order:
     noon = datetime.combine(imported.day, time(12), zone).astimezone(UTC)
     return Order(
         id=imported.id,
@@ -81,7 +83,7 @@ def _order(imported: ImportedOrder, zone: ZoneInfo) -> Order:
         version=1,
         order_date=imported.day,
         created_at=noon,
-        updated_at=datetime.now(UTC),
+        updated_at=now,
         deleted_at=None,
     )
 
