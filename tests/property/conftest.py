@@ -1,0 +1,60 @@
+"""One ClickHouse and one shop for all property tests; every history empties them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, settings
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from services.clients.relational_schema import migrate
+from tests.property.laboratory import ZONE, Laboratory, laboratory
+from tests.property.strategies import MOMENTS
+from tests.support.actions import ActionShop
+from tests.support.clickhouse import Front, start_front
+from tests.support.database_clock import DatabaseClock
+from tests.support.shop import open_database
+
+# The same examples in every run: a red build is red again on the next machine. What fails prints how to repeat it.
+settings.register_profile(
+    "ci", derandomize=True, database=None, print_blob=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci")
+
+
+def make_shop(file: Path) -> ActionShop:
+    """A migrated, empty shop whose clock the test sets."""
+    engine = open_database(file)
+    migrate(engine, ZONE)
+    _without_waiting_for_the_disk(engine)
+    return ActionShop(engine, ZoneInfo(ZONE), DatabaseClock(engine, MOMENTS[0]))
+
+
+def _without_waiting_for_the_disk(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _open(connection: object, _record: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")  # type: ignore[attr-defined]  # sqlite3's connection
+
+
+@pytest.fixture(scope="session")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    running = start_front(tmp_path_factory.mktemp("front"), ZONE)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ActionShop]:
+    made = make_shop(tmp_path_factory.mktemp("shop") / "shop.db")
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def lab(front: Front, shop: ActionShop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
+    with laboratory(front, shop, tmp_path_factory.mktemp("schema")) as made:
+        yield made
