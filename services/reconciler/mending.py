@@ -11,7 +11,7 @@ from datetime import date
 from typing import TypeVar
 
 from services.clients.recompute import request_buckets, request_days, request_users
-from services.domain.errors import NotFound
+from services.domain.errors import DomainError, NotFound
 from services.domain.repair import restate_order
 from services.reconciler import relational
 from services.reconciler.report import Difference, Kind
@@ -79,8 +79,8 @@ def mend(sources: Sources, differences: Sequence[Difference]) -> dict[str, str]:
             restate_order(sources.engine, order_id, version)
         except NotFound:
             continue  # deleted by hand since: the next comparison calls it a ghost
-        except ValueError as unfit:
-            refused[order_id] = f"the order does not fit an event: {' '.join(str(unfit).split())}"
+        except (DomainError, ValueError) as unfit:
+            refused[order_id] = " ".join(str(unfit).split())
     for chunk in _chunks(todo.copy, _AT_ONCE):
         _copy(sources, chunk)
     _recompute(sources, todo.recompute)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from services.clients.clickhouse import connect
 from services.clients.clickhouse_schema import migrate_clickhouse
+from services.domain.stock import set_quantity
 from tests.integration.reconciler.shop import ZONE, Shop
 from tests.support.clickhouse import Front, start_front
 from tests.support.shop import copy_database, make_template
@@ -31,13 +33,29 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_template(tmp_path_factory.mktemp("template"))
 
 
+@pytest.fixture(scope="module")
+def lasting_shop(front: Front, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A shop that the tests of a module share, because each leaves it mended or adds orders of its own only."""
+    with _open(front, template, tmp_path_factory.mktemp("shop")) as opened:
+        yield opened
+
+
 @pytest.fixture
 def shop(front: Front, template: Path, tmp_path: Path) -> Iterator[Shop]:
-    """An empty shop; its ClickHouse database is dropped afterwards."""
+    """An empty shop."""
+    with _open(front, template, tmp_path) as opened:
+        yield opened
+
+
+@contextmanager
+def _open(front: Front, template: Path, folder: Path) -> Iterator[Shop]:
+    """A shop; its ClickHouse database is dropped afterwards."""
     database = f"shop_{next(_numbers)}"
     client = connect(front.url, user="writer", password=front.writer_password, database=database, session_timezone=ZONE)
     migrate_clickhouse(client, ZONE)
-    engine = copy_database(template, tmp_path)
+    engine = copy_database(template, folder)
+    for product in ("101", "102", "103"):
+        set_quantity(engine, product, 100_000)
     yield Shop(engine, client)
     client.command(f"DROP DATABASE {database}", use_database=False)
     client.close()
