@@ -111,19 +111,17 @@ class Analytics:
         return made
 
     def views(self) -> tuple[date, Views]:
-        """Every view's rows, sorted; hours as seconds since 1970. And the day that today's are of."""
-        answers = dict(zip(VIEWS, self._pool.map(self._rows, VIEWS), strict=True))
-        answers["hourly_sales_mv"] = sorted(
-            (int(hour.timestamp()), *rest) for hour, *rest in answers["hourly_sales_mv"]
-        )
+        """Every view, and the day that today's are of."""
+        answers = dict(zip(VIEWS, self._pool.map(self.view, VIEWS), strict=True))
         [(today, *todays)] = self._client.query(
             "SELECT toDate(now({zone:String})), * FROM today_stats", parameters={"zone": self._zone}
         ).result_rows
         return today, answers | {"today_stats": [tuple(todays)]}
 
-    def _rows(self, view: str) -> list[tuple[Any, ...]]:
-        rows = self._client.query(f"SELECT * FROM {view}").result_rows
-        return sorted(tuple(row) for row in rows)
+    def view(self, name: str) -> list[tuple[Any, ...]]:
+        """A view's rows, sorted; hours as seconds since 1970."""
+        rows = sorted(tuple(row) for row in self._client.query(f"SELECT * FROM {name}").result_rows)
+        return [(int(hour.timestamp()), *rest) for hour, *rest in rows] if name == "hourly_sales_mv" else rows
 
 
 def _altered(queries: NamedSql, variant: Variant) -> NamedSql:

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy.engine import Engine
+
 from services.aggregator.core import RECHECK_AFTER, Aggregator
 from services.aggregator.report import TickReport
 from services.events import AnalyticsRow, analytics_row, parse_order_event
@@ -28,6 +30,13 @@ class ViewsDiffer(AssertionError):
     """A view shows what the model does not, or the other way round; or a cube never comes clean."""
 
 
+def transformed(engine: Engine) -> list[AnalyticsRow]:
+    """The transformer's answer to every order and payment event of the outbox, in its order."""
+    with engine.connect() as connection:
+        payloads = connection.exec_driver_sql(_PAYLOADS).scalars().all()
+    return [analytics_row(parse_order_event(payload.encode()).data.order) for payload in payloads]
+
+
 class Laboratory:
     """A shop and an analytics database, both emptied before every history."""
 
@@ -41,25 +50,22 @@ class Laboratory:
             self.shop.reset()
             for action in history.actions:
                 self.shop.do(action)
-            rows = self.rows()
             emptied.result()
-        self.deliver(rows, history)
-        self.compare()
+        self._show(history)
 
-    def rows(self) -> list[AnalyticsRow]:
-        """The transformer's answer to every event, in outbox order."""
-        with self.shop.engine.connect() as connection:
-            payloads = connection.exec_driver_sql(_PAYLOADS).scalars().all()
-        return [self._variant.row(analytics_row(parse_order_event(p.encode()).data.order)) for p in payloads]
+    def show(self, history: History) -> None:
+        """The same of what the shop has done already; only the history's stages are used."""
+        self._analytics.empty()
+        self._show(history)
 
-    def deliver(self, rows: Sequence[AnalyticsRow], history: History) -> None:
-        """Brings the rows to the views by the history's stages."""
-        run = _Run(self._analytics, rows)
+    def _show(self, history: History) -> None:
+        run = _Run(self._analytics, [self._variant.row(row) for row in transformed(self.shop.engine)])
         for stage in history.stages:
             run.stage(stage)
         run.finish(history.backwards, history.settle)
+        self._compare()
 
-    def compare(self) -> None:
+    def _compare(self) -> None:
         """Raises ViewsDiffer, naming the rows, where views and model do not agree."""
         today, shown = self._analytics.views()
         expected = model_views(stored_orders(self.shop.engine), ZONE, today)
