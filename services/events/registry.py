@@ -1,6 +1,6 @@
 """From an event's bytes to its model, and from a type's name to its JSON Schema."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import ValidationError, create_model
 
@@ -17,8 +17,8 @@ def event_model(event_type: str) -> type[Event]:
     """The model of one event type, its ``eventType`` narrowed to that name. Raises KeyError for an unknown one."""
     base = AGGREGATE_OF[event_type]
     narrowed: Any = Literal[event_type]
-    model: type[Event] = create_model(event_type, __base__=base, __doc__=base.__doc__, event_type=(narrowed, ...))
-    return model
+    model: Any = create_model(event_type, __base__=base, __doc__=base.__doc__, event_type=(narrowed, ...))
+    return cast("type[Event]", model)
 
 
 def parse_order_event(value: bytes | None) -> OrderEvent | PaymentEvent:
