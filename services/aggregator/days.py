@@ -16,7 +16,7 @@ class DayCubes:
 
     def __init__(self, store: Store, recheck_after: tuple[float, ...]) -> None:
         self._store, self._recheck_after = store, recheck_after
-        self.budget = Budget(size=500_000, least=100_000, most=20_000_000)
+        self.budget = Budget(size=500_000, least=10_000, most=20_000_000)
         self._newest_shown = 0
 
     def dirty(self) -> Found[str]:

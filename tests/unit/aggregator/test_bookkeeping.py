@@ -37,6 +37,45 @@ def test_a_recompute_killed_at_any_point_is_done_again(store: Warehouse, clock: 
     assert store.views() == store.expected()
 
 
+def test_an_append_that_got_through_for_some_days_only_is_done_again(store: Warehouse, clock: Clock) -> None:
+    """An INSERT over several partitions is not atomic: here it ends after the first of two."""
+    bought = some_orders()
+    store.insert(*bought)
+
+    def cut_short(where: str) -> None:
+        if where == "before append_products":
+            dying.days._store.crash = lambda _: None
+            first = {"keys": f"'{bought[0].order_date.isoformat()}'"}
+            dying.days._store.append("append_products", first, began=clock.now)
+            raise Killed(where)
+
+    dying = Aggregator(store.client, ZONE, clock=clock, crash=cut_short)
+    with pytest.raises(Killed):
+        dying.tick_days()
+    assert store.ask("SELECT uniq(order_date) FROM cube_product") == [(1,)]
+    Aggregator(store.client, ZONE, clock=clock).tick_until_clean()
+    assert store.views() == store.expected()
+
+
+@pytest.mark.parametrize("point", [DAY_POINTS[1], DAY_POINTS[3], USER_POINTS[1]])
+def test_two_aggregators_at_once_only_cost_work(store: Warehouse, clock: Clock, point: str) -> None:
+    bought = some_orders()
+    store.insert(*bought)
+    other = Aggregator(store.client, ZONE, clock=clock)
+
+    def in_between(where: str) -> None:
+        if where == point:
+            store.insert(*(each.changed(status="CANCELLED") for each in bought[::2]))
+            other.tick_days()
+            other.tick_users()
+
+    one = Aggregator(store.client, ZONE, clock=clock, crash=in_between)
+    one.tick_days()
+    one.tick_users()
+    other.tick_until_clean()
+    assert store.views() == store.expected()
+
+
 @pytest.mark.parametrize("point", DAY_POINTS)
 def test_rows_that_come_in_during_a_recompute_keep_their_day_dirty(store: Warehouse, clock: Clock, point: str) -> None:
     first, second = some_orders(days=1)[:2]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
 
 from services.aggregator.core import Aggregator
 from services.aggregator.leadership import Leadership
-from services.aggregator.loop import Cadence, keep_ticking, run
+from services.aggregator.loop import Cadence, export, keep_ticking, run
 from services.aggregator.report import TickReport
 from services.aggregator.store import NotAllowed
 from services.clients.clickhouse import ClickHouseError
@@ -103,6 +104,21 @@ def test_a_lease_lost_in_a_recompute_ends_the_recompute_only() -> None:
     ticks = tick(stop, NotAllowed("append_hours"), report())
     assert next(ticks.outcomes, None) is None
     assert ticks.fences == 0
+
+
+def test_a_tick_is_exported() -> None:
+    def sample(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    shown = sample("millrace_freshness_seconds_count")
+    recomputed = sample("millrace_aggregator_recomputed_total", cube="days")
+    export(TickReport("days", dirty=5, recomputed=3, backlog_rows=70, newest_occurred_at=1.0, duration=0.5))
+    export(report())
+    assert sample("millrace_freshness_seconds_count") == shown + 1, "only what showed something new"
+    assert sample("millrace_aggregator_recomputed_total", cube="days") == recomputed + 3
+    export(TickReport("days", dirty=5, recomputed=3, backlog_rows=70, newest_occurred_at=None, duration=0.5))
+    assert sample("millrace_aggregator_dirty", cube="days") == 2
+    assert sample("millrace_aggregator_backlog_rows", cube="days") == 70
 
 
 # ---- the lease
