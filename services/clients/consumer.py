@@ -1,8 +1,8 @@
 """Reading topics in batches, with offsets committed by hand and no message skipped in silence.
 
 read → work → done. When the process dies anywhere between, the batch is read again from the committed offsets: the
-work must bear repetition. After a rebalance a batch in hand is dropped for the same reason: whoever has the partitions
-now reads it again.
+work must bear repetition. Work broken off by a rebalance is left for the same reason: whoever has the partitions now
+reads the batch again.
 """
 
 import time
@@ -70,16 +70,18 @@ class BatchConsumer:
     # ---- reading
 
     def read(self) -> list[Message]:
-        """The next batch, empty when none came within 0.5 s. Raises MessagesLost."""
+        """The next batch, empty when none came within 0.5 s. Raises MessagesLost.
+
+        After a rebalance in here it may hold messages of partitions that are somebody else's now, or hold some twice:
+        they are worked on all the same, for nothing tells them from those of the new assignment.
+        """
         self._commit()
-        assignments = self._assignments
         batch = self._take(1, _IDLE_SECONDS)
         if batch and self._size > 1:
             batch += self._take(self._size - 1, self._linger)
-        if self._assignments != assignments:
-            return []
         for message in batch:
-            self._next[place_of(message)] = offset_of(message) + 1
+            if place_of(message) in self._next:
+                self._next[place_of(message)] = offset_of(message) + 1
         return batch
 
     def _take(self, number: int, seconds: float) -> list[Message]:
@@ -190,12 +192,14 @@ class BatchConsumer:
         """Has the offsets after the batch committed, soon and in the background.
 
         One commit is under way at a time; a failed one (a rebalance, a coordinator that moves) is repeated with the
-        newest offsets, or made void by the rebalance, after which the batch is worked on once more.
+        newest offsets, or made void by the rebalance, after which the batch is worked on once more. Offsets of
+        partitions that are somebody else's now are not touched.
         """
         for message in batch:
             place = place_of(message)
-            self._done[place] = max(self._done.get(place, 0), offset_of(message) + 1)
-        self._commit_due = True
+            if place in self._next:
+                self._done[place] = max(self._done.get(place, 0), offset_of(message) + 1)
+        self._commit_due = bool(self._done)
         self._commit()
 
     def _commit(self) -> None:

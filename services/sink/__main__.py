@@ -1,5 +1,6 @@
 """`python -m services.sink`: the sink as a process."""
 
+import logging
 import sys
 
 from services.clients.batches import run_batches
@@ -20,6 +21,8 @@ TABLE = "orders_analytics"
 def body(stop: StopSignal) -> None:
     """Puts the sink together and lets it work."""
     leave_what_hangs(stop)
+    for chatty in ("urllib3.connectionpool", "clickhouse_connect"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)  # what an error means for the rows is logged by the sink
     kafka, settings, clickhouse = load(KafkaSettings), load(SinkSettings), load(ClickHouseSettings)
     producer = ConfirmedProducer(
         producer_configuration(kafka, PROCESS, MAX_DEAD_LETTER_BYTES),

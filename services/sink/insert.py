@@ -78,11 +78,11 @@ class Insert:
             except Exception as error:
                 failure = classify(error)
                 if failure is Failure.REFUSED:
-                    raise Refused(" ".join(str(error).split())[:_REASON_CHARACTERS]) from None
+                    raise Refused(_brief(error)) from None
                 wait = self._backoff.failed()
                 log.warning(
                     "ClickHouse takes no rows" if failure is Failure.FAULT else "ClickHouse does not answer",
-                    error=" ".join(str(error).split())[:_REASON_CHARACTERS],
+                    error=_brief(error),
                     again_in=round(wait, 1),
                 )
                 pause(wait)
@@ -90,6 +90,10 @@ class Insert:
                 self._backoff.succeeded()
                 metrics.INSERTED_ROWS.inc(len(rows))
                 return
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:_REASON_CHARACTERS]
 
 
 def _line(message: Message) -> bytes:

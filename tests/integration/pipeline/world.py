@@ -159,6 +159,17 @@ class World:
             producer.produce(topic, value, key.encode())
         assert producer.flush(READ_SECONDS) == 0
 
+    def size(self, topic: str) -> int:
+        """How many messages a topic holds; cheap enough to be polled."""
+        with contextlib.closing(
+            Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": "test-reader"})
+        ) as consumer:
+            marks = [
+                consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=READ_SECONDS)
+                for partition in range(self.partitions)
+            ]
+        return sum(high - low for low, high in marks)
+
     def committed(self, group: str, topic: str) -> int:
         """The sum of a group's committed offsets: how many messages it has done."""
         consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": group})
