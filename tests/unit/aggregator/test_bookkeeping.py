@@ -252,6 +252,14 @@ def test_todays_rows_do_not_wait_for_a_backlog(store: Warehouse, aggregator: Agg
     assert store.views() == store.expected()
 
 
+def test_today_shows_before_the_backlog_is_begun(store: Warehouse, clock: Clock) -> None:
+    store.insert(order("old", NOON - timedelta(days=30), ZONE), order("now", NOON, ZONE))
+    dying = Aggregator(store.client, ZONE, clock=clock, crash=KillAt("before append_hours", nth=2))
+    with pytest.raises(Killed):
+        dying.tick_days()
+    assert [row[0] for row in store.views()["daily_sales_mv"]] == [NOON.date()]
+
+
 def test_what_was_recomputed_while_a_lost_statement_may_run_is_recomputed_once_more(
     store: Warehouse, aggregator: Aggregator, clock: Clock
 ) -> None:
