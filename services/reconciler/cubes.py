@@ -153,12 +153,11 @@ def _behind(sources: Sources, moving: set[tuple[str, str]], marks: Marks, now: f
         yield Difference(
             kind=Kind.AGGREGATOR_BEHIND,
             where="cubes",
-            key={
-                "days": sum(kind == "order_date" for kind, _ in late),
-                "buckets": sum(kind == "bucket" for kind, _ in late),
-            },
+            key={},
             expected=None,
             found={
+                "days": sum(kind == "order_date" for kind, _ in late),
+                "buckets": sum(kind == "bucket" for kind, _ in late),
                 "seconds": round(max(late.values())),
                 "advice": "is the aggregator running? `millrace aggregator`; its log says why not",
             },

@@ -43,7 +43,11 @@ class Plan:
     remove: list[Difference] = field(default_factory=list)
     """Raw rows that must not be."""
     copy: list[Difference] = field(default_factory=list)
+    """Rows of the copy in user order that are not as the raw rows."""
     recompute: list[Difference] = field(default_factory=list)
+    """Cells that are not what the raw rows add up to."""
+    unblock: bool = False
+    """Whether generations that none can follow may be what keeps the aggregator from finishing."""
 
 
 def plan(differences: Iterable[Difference]) -> Plan:
@@ -63,6 +67,8 @@ def plan(differences: Iterable[Difference]) -> Plan:
             copies.append(difference)
         elif difference.kind is Kind.WRONG_CUBE:
             made.recompute.append(difference)
+        elif difference.kind is Kind.AGGREGATOR_BEHIND:
+            made.unblock = True
     mended_first = made.restate.keys() | {difference.subject for difference in made.remove}
     made.copy = [copy for copy in copies if copy.key["order_id"] not in mended_first]
     return made
@@ -83,6 +89,8 @@ def mend(sources: Sources, differences: Sequence[Difference]) -> dict[str, str]:
             refused[order_id] = " ".join(str(unfit).split())
     for chunk in _chunks(todo.copy, _AT_ONCE):
         _copy(sources, chunk)
+    for cube in sorted(_UNBEATABLE if todo.unblock else {cell.where for cell in todo.recompute}):
+        sources.run(_UNBEATABLE[cube])
     _recompute(sources, todo.recompute)
     return refused
 
@@ -121,8 +129,6 @@ def _recopy(sources: Sources, users: list[str], ids: list[str]) -> None:
 
 def _recompute(sources: Sources, cells: Sequence[Difference]) -> None:
     """Asks the aggregator for the days and buckets of these cells."""
-    for cube in sorted({cell.where for cell in cells}):
-        sources.run(_UNBEATABLE[cube])
     days = [date.fromisoformat(cell.scope) for cell in cells if "order_date" in cell.key]
     _request(sources, days, (int(cell.scope) for cell in cells if "bucket" in cell.key), ())
 

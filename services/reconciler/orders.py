@@ -130,7 +130,11 @@ def _relay_behind(events: int, oldest: datetime) -> Difference:
     return Difference(
         kind=Kind.RELAY_BEHIND,
         where="outbox",
-        key={"events": events},
+        key={},
         expected=None,
-        found={"oldest": oldest.isoformat(), "advice": "is the relay running? `millrace relay`; its log says why not"},
+        found={
+            "events": events,
+            "oldest": oldest.isoformat(),
+            "advice": "is the relay running? `millrace relay`; its log says why not",
+        },
     )

@@ -9,7 +9,7 @@ from services.reconciler.report import Difference, Report
 from services.reconciler.state import amount
 
 SHOWN = 20
-_ONLY_FOR_PROGRAMS = ("order_id", "order_date")
+_IN_THE_KEY = ("order_id", "order_date")
 
 
 def render(report: Report, console: Console, repairing: bool = False) -> None:
@@ -62,7 +62,7 @@ def describe(difference: Difference) -> str:
 
 
 def _facts(facts: dict[str, Any], names: list[str] | None = None) -> str:
-    wanted = [name for name in facts if name not in _ONLY_FOR_PROGRAMS] if names is None else names
+    wanted = [name for name in facts if name not in _IN_THE_KEY] if names is None else names
     return ", ".join(f"{name} {_short(facts.get(name))}" for name in wanted)
 
 

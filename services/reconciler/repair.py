@@ -14,6 +14,7 @@ WAIT_SECONDS = 60.0
 _PAUSE_SECONDS = 1.0
 _ATTEMPTS = 3
 _WAITED_FOR = (Kind.RELAY_BEHIND, Kind.AGGREGATOR_BEHIND)
+_LEFT_TO_PEOPLE = (Kind.WRONG_VIEW,)
 
 
 def repair(
@@ -34,7 +35,7 @@ def repair(
             break
         for difference in report.differences:
             named.setdefault(difference.subject, difference)
-        open_ones = [d for d in report.differences if d.kind in _WAITED_FOR or attempts[d.subject] < _ATTEMPTS]
+        open_ones = [d for d in report.differences if _worth_a_try(d, attempts)]
         attempts.update({difference.subject for difference in open_ones})
         try:
             with cannot_tell():
@@ -49,6 +50,12 @@ def repair(
     _conclude(report, named, refused)
     report.seconds = time.monotonic() - started
     return report
+
+
+def _worth_a_try(difference: Difference, attempts: Counter[str]) -> bool:
+    if difference.kind in _LEFT_TO_PEOPLE:
+        return False
+    return difference.kind in _WAITED_FOR or attempts[difference.subject] < _ATTEMPTS
 
 
 def _moving(report: Report, named: dict[str, Difference]) -> set[str]:

@@ -34,15 +34,16 @@ class Orders:
     c: Order
 
 
-def place(shop: Shop) -> Orders:
-    """Places the three orders and lets everything settle."""
+def place(shop: Shop, settle: bool = True) -> Orders:
+    """Places the three orders and lets everything settle, unless the caller does."""
     first = shop.order(("101", 2))
     orders_ = Orders(
         accept_payment(shop.engine, first.id, "CARD"),
         shop.order(("102", 1), ("102", 2)),
         shop.order(("103", 1), user="2"),
     )
-    shop.settle()
+    if settle:
+        shop.settle()
     return orders_
 
 
@@ -122,7 +123,7 @@ def update_lost(shop: Shop, o: Orders) -> None:
 
 
 def ghost(shop: Shop, o: Orders) -> None:
-    copy_row(shop, o.a, order_id="'ghost'", user_id="'nobody'")
+    copy_row(shop, o.a, order_id="concat('ghost-', order_id)", user_id="'nobody'")
 
 
 def wrong_day(shop: Shop, o: Orders) -> None:

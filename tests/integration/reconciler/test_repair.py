@@ -13,11 +13,8 @@ from services.reconciler.mending import mend
 from services.reconciler.orders import classify
 from services.reconciler.report import Kind, Report
 from tests.integration.reconciler import damage
-from tests.integration.reconciler.damage import CELLS_DAMAGED, ORDERS_DAMAGED, Damage, copy_row, place
+from tests.integration.reconciler.damage import CELLS_DAMAGED, ORDERS_DAMAGED, copy_row, place
 from tests.integration.reconciler.shop import Shop
-
-AGGREGATED = (damage.ghost, damage.wrong_day_newer, damage.deleted_by_hand, damage.altered_user, damage.missing)
-"""Also tried after the cubes have taken the damage over."""
 
 
 def _rows(shop: Shop) -> list[tuple[object, ...]]:
@@ -36,36 +33,31 @@ def _mended(shop: Shop) -> Report:
     return report
 
 
-@pytest.mark.parametrize(
-    ("make", "aggregated"),
-    [*((make, False) for make in ORDERS_DAMAGED), *((make, True) for make in AGGREGATED)],
-    ids=lambda value: value.__name__ if callable(value) else ("aggregated" if value else "fresh"),
-)
-def test_damaged_orders_are_named_and_mended(lasting_shop: Shop, make: Damage, aggregated: bool) -> None:
-    """The seven damages and their kin."""
-    shop = lasting_shop
-    make(shop, place(shop))
+@pytest.mark.parametrize("aggregated", [False, True], ids=["fresh", "aggregated"])
+def test_damaged_orders_are_mended(shop: Shop, aggregated: bool) -> None:
+    """All damages at once; also when the cubes have taken them over."""
+    damaged = {make: place(shop, settle=False) for make in ORDERS_DAMAGED}
+    shop.settle()
+    for make, placed in damaged.items():
+        make(shop, placed)
     if aggregated:
         shop.aggregator.tick_until_clean()
     before = _rows(shop)
-    found = shop.compare()
-    assert found.exit_code == 1
-    assert ORDERS_DAMAGED[make] in {difference.kind for difference in found.differences}
-    damaged = {difference.subject for difference in found.differences if difference.where == "orders_analytics"}
-    assert damaged <= {difference.subject for difference in _mended(shop).mended}
+    found = {difference.subject for difference in shop.compare().differences if difference.where == "orders_analytics"}
+    assert len(found) >= len(damaged)
+    assert found <= {difference.subject for difference in _mended(shop).mended}
     assert _rows(shop) == before
 
 
-@pytest.mark.parametrize("make", CELLS_DAMAGED, ids=lambda make: make.__name__)
-def test_damaged_cells_are_named_and_mended(lasting_shop: Shop, make: Damage) -> None:
-    """Exactly the damaged table is named, and of views nothing: they show what the cube has."""
-    shop = lasting_shop
-    make(shop, place(shop))
-    found = shop.compare()
-    assert found.exit_code == 1
-    assert {(difference.kind, difference.where) for difference in found.differences} == {CELLS_DAMAGED[make]}
-    mended = _mended(shop).mended
-    assert {(difference.kind, difference.where) for difference in mended} == {CELLS_DAMAGED[make]}
+def test_damaged_cells_are_mended(shop: Shop) -> None:
+    """All cubes and the copy at once; of views nothing is named: they show what the cube has."""
+    damaged = {make: place(shop, settle=False) for make in CELLS_DAMAGED}
+    shop.settle()
+    for make, placed in damaged.items():
+        make(shop, placed)
+    wheres = set(CELLS_DAMAGED.values())
+    assert {(difference.kind, difference.where) for difference in shop.compare().differences} == wheres
+    assert {(difference.kind, difference.where) for difference in _mended(shop).mended} == wheres
 
 
 def test_a_wrong_view_is_named_but_left_to_a_person(shop: Shop) -> None:
@@ -123,7 +115,7 @@ def test_everything_gone_is_mended_in_several_passes(shop: Shop, monkeypatch: py
 def test_hundreds_of_days_are_named_and_mended(shop: Shop) -> None:
     """Lists of that length do not fit into a URL."""
     placed = place(shop)
-    days = 400
+    days = 250
     copy_row(shop, placed.a, order_date=f"toDate('2000-01-01') + arrayJoin(range({days}))")
     shop.aggregator.tick_until_clean()
     found = shop.compare()
@@ -142,3 +134,15 @@ def test_an_order_changed_during_the_repair_keeps_its_change(shop: Shop) -> None
     (row,) = shop.sources().find_orders([paid.id], [paid.order_date])[paid.id]
     assert (row.status, row.payment_method) == ("COMPLETED", "CASH")
     assert shop.compare().exit_code == 0
+
+
+def test_a_generation_that_none_can_follow_is_removed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The aggregator's next one would wrap to 0: its mark is lost, and the day is dirty for ever."""
+    placed = place(shop)
+    damage.cube_day_customers(shop, placed)
+    shop.order(("101", 1))
+    shop.deliver()
+    with pytest.raises(RuntimeError, match="still dirty"):
+        shop.aggregator.tick_until_clean(at_most=3)
+    monkeypatch.setattr("services.reconciler.cubes.BEHIND_SECONDS", 0)
+    assert Kind.AGGREGATOR_BEHIND in {difference.kind for difference in _mended(shop).mended}
