@@ -134,7 +134,7 @@ install() {
 }
 
 with_uv() {
-    "$uv" pip "$@" --quiet --python "$venv_python"
+    "$uv" pip "$@" --quiet --compile-bytecode --python "$venv_python"
 }
 
 ! is_ready || exit 0
