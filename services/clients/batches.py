@@ -46,6 +46,7 @@ def run_batches(process: str, consumer: BatchConsumer, work: Work, stop: StopSig
             _one(process, consumer, work, batch, pause)
         if time.monotonic() >= lag_at:
             lag_at = time.monotonic() + _LAG_EVERY_SECONDS
+            metrics.CONSUMER_LAG.clear()  # of partitions that went to another member
             for (topic, partition), messages in consumer.lag().items():
                 metrics.CONSUMER_LAG.labels(topic, str(partition)).set(messages)
 

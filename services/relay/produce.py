@@ -68,9 +68,9 @@ def _encode(events: Sequence[Event], missing: set[str], produced: Produced) -> l
             continue
         try:
             if event.topic in missing:
-                raise ValueError(f"topic {event.topic} does not exist: is aggregate_type {event.aggregate_type} right?")
+                raise ValueError(f"topic {event.topic} does not exist, or not for us: is its aggregate_type right?")
             fit.append((event, message_of(event)))
-        except ValueError as refused:
+        except (ValueError, TypeError, AttributeError) as refused:  # a column may hold what is no text in SQLite
             produced.refused.append((event, str(refused)))
             stopped.add(event.aggregate)
     return fit

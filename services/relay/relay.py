@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 LEASE: Final = "relay"
 _FIRST_RETRY_SECONDS: Final = 0.5
-_READERS_BEHIND_SECONDS: Final = 0.02
+_READERS_BEHIND_SECONDS: Final = 0.05
 _PURGE_EVERY, _PURGE_ON = 60.0, 0.2
 _BACKLOG_EVERY: Final = 5.0
 
@@ -98,7 +98,7 @@ class Relay:
             log.warning("the broker does not answer", error=produced.away, again_in=round(pause, 1))
             return pause
         self._broker.succeeded()
-        if produced.held_back and not produced.acknowledged:
+        if produced.held_back:
             return _READERS_BEHIND_SECONDS
         return self._pace.rest(worked=True, more=more)
 

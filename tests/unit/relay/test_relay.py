@@ -233,3 +233,12 @@ def test_a_row_held_back_by_hand_is_released_when_its_time_has_come(engine: Engi
     set_columns(engine, made, next_attempt_at=seconds_from_now(-1))
     stage.round()
     assert stage.log == ["A1"]
+
+
+def test_a_payload_that_is_no_text_is_the_events_own_fault(engine: Engine, stage: Stage) -> None:
+    """SQLite stores bytes in a text column when a hand puts them there."""
+    made = insert_event(engine, "a", payload=b"\xff\x00")  # type: ignore[arg-type]  # the hand does
+    insert_event(engine, "b", "good")
+    stage.round()
+    assert stage.log == ["good"]
+    assert row(engine, made).retry_count == 1
