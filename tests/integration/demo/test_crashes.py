@@ -6,6 +6,7 @@ import pytest
 import simplejson
 import sqlalchemy as sa
 
+from services.clients.clickhouse import ClickHouseError, Client
 from services.clients.clickhouse import connect as connect_clickhouse
 from services.clients.database import connect
 from services.domain.tables import orders
@@ -38,9 +39,8 @@ def test_a_killed_process_loses_nothing_and_doubles_nothing(demo: Demo, victim: 
 
 def _validate(demo: Demo, acknowledged: set[str]) -> None:
     known = demo.environment()
-    clickhouse = connect_clickhouse(
-        known["CLICKHOUSE_HOST"], user="writer", password=known["CLICKHOUSE_PASSWORD"], database="analytics"
-    )
+    wait_until(lambda: _answers(known), "ClickHouse to answer", 30.0)
+    clickhouse = _clickhouse(known)
     engine = connect(DatabaseSettings.model_validate({"database_url": known["DATABASE_URL"]}))
     try:
         wait_until(
@@ -65,3 +65,18 @@ def _validate(demo: Demo, acknowledged: set[str]) -> None:
     finally:
         engine.dispose()
         clickhouse.close()
+
+
+def _clickhouse(known: dict[str, str]) -> Client:
+    return connect_clickhouse(
+        known["CLICKHOUSE_HOST"], user="writer", password=known["CLICKHOUSE_PASSWORD"], database="analytics"
+    )
+
+
+def _answers(known: dict[str, str]) -> bool:
+    """Whether ClickHouse, which may be the process that was killed, is back."""
+    try:
+        _clickhouse(known).close()
+    except ClickHouseError:
+        return False
+    return True
