@@ -297,7 +297,8 @@ WHERE r.order_date IN {scopes:Array(Date)} AND r.ingested_at > c.began
 GROUP BY order_date
 
 -- name: delete_orders
--- Removes rows of raw orders by day and id, all their versions.
+-- Removes rows of raw orders by day and id, all their versions. One statement for many: whatever it finds, it costs a look
+-- at every part of the table (0.15 s each in chDB).
 DELETE FROM orders_analytics
 WHERE (order_date, order_id) IN %(rows)s
 
@@ -315,22 +316,30 @@ FROM orders_analytics FINAL
 WHERE order_id IN %(ids)s
 SETTINGS do_not_merge_across_partitions_select_final = 1
 
+-- name: unbeatable
+-- The cubes that have cells made by hand with a generation that none can follow: the next one would wrap to 0.
+SELECT 'hours' FROM cube_hour WHERE gen >= 9000000000000000000 LIMIT 1
+UNION ALL SELECT 'products' FROM cube_product WHERE gen >= 9000000000000000000 LIMIT 1
+UNION ALL SELECT 'days' FROM cube_day WHERE gen >= 9000000000000000000 LIMIT 1
+UNION ALL SELECT 'users' FROM cube_user WHERE gen >= 9000000000000000000 LIMIT 1
+UNION ALL SELECT 'buckets' FROM cube_bucket WHERE gen >= 9000000000000000000 LIMIT 1
+
 -- name: delete_unbeatable_hours
--- Removes cells made by hand with a generation that none can follow.
+-- Removes those cells.
 DELETE FROM cube_hour WHERE gen >= 9000000000000000000
 
 -- name: delete_unbeatable_products
--- The same.
+-- Removes those cells.
 DELETE FROM cube_product WHERE gen >= 9000000000000000000
 
 -- name: delete_unbeatable_days
--- The same.
+-- Removes those cells.
 DELETE FROM cube_day WHERE gen >= 9000000000000000000
 
 -- name: delete_unbeatable_users
--- The same.
+-- Removes those cells.
 DELETE FROM cube_user WHERE gen >= 9000000000000000000
 
 -- name: delete_unbeatable_buckets
--- The same.
+-- Removes those cells.
 DELETE FROM cube_bucket WHERE gen >= 9000000000000000000
