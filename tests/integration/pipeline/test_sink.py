@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from services.clients.dead_letters import REASON, consumed_headers
 from services.events import ANALYTICS_TOPIC
 from services.transformer.transform import transform
 from tests.integration.pipeline.world import SINK_GROUP, World, freeze, thaw
+from tests.support.events import encoded, event
 from tests.support.kafka_fakes import message
 from tests.support.process import wait_until
-from tests.unit.transformer.test_transform import encoded, event
 
 ROWS = 3_000
 
@@ -31,6 +32,10 @@ def row(order_id: str, **changes: Any) -> tuple[str, bytes]:
 
 def stored(world: World) -> set[str]:
     return {found[0] for found in world.clickhouse().query("SELECT order_id FROM orders_analytics").result_rows}
+
+
+def more_stored(world: World, than: int) -> bool:
+    return len(stored(world)) > than
 
 
 def test_bad_rows_among_good_ones_are_dead_letters_and_the_good_ones_are_stored(world: World) -> None:
@@ -58,8 +63,7 @@ def test_killed_before_its_commit_it_inserts_the_batch_again(world: World) -> No
     world.produce(ANALYTICS_TOPIC, [row(f"o{n}") for n in range(ROWS)])
     for _ in range(2):
         sink = world.start("sink", SINK_BATCH_ROWS="200")
-        before = len(stored(world))
-        wait_until(lambda before=before: len(stored(world)) > before, "rows come")  # type: ignore[misc]
+        wait_until(partial(more_stored, world, len(stored(world))), "rows come")
         sink.kill()
     world.start("sink")
     wait_until(lambda: world.committed(SINK_GROUP, ANALYTICS_TOPIC) == ROWS, "every row is done")

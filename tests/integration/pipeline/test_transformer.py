@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 
 from services.clients.dead_letters import REASON, TOPIC, consumed_headers
 from tests.integration.pipeline.world import TRANSFORMER_GROUP, World, freeze, thaw
+from tests.support.events import encoded, event
 from tests.support.outbox import insert_event
 from tests.support.process import wait_until
-from tests.unit.transformer.test_transform import encoded, event
 
 EVENTS = 2_000
 
@@ -23,6 +24,10 @@ def rows(world: World) -> list[str]:
     return [json.loads(message.value() or b"")["order_id"] for message in world.log("orders_analytics")]
 
 
+def more_rows(world: World, than: int) -> bool:
+    return world.size("orders_analytics") > than
+
+
 def done(world: World, count: int) -> bool:
     return world.committed(TRANSFORMER_GROUP, "order.events") >= count
 
@@ -31,8 +36,7 @@ def test_killed_before_its_commit_it_reads_the_batch_again(world: World) -> None
     for first in (0, EVENTS):
         world.produce("order.events", events(first, EVENTS))
         transformer = world.start("transformer", TRANSFORMER_BATCH_SIZE="100")
-        before = world.size("orders_analytics")
-        wait_until(lambda before=before: world.size("orders_analytics") > before, "rows come")  # type: ignore[misc]
+        wait_until(partial(more_rows, world, world.size("orders_analytics")), "rows come")
         transformer.kill()
     world.start("transformer")
     wait_until(lambda: done(world, 2 * EVENTS), "every event is done")

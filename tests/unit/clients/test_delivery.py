@@ -75,15 +75,12 @@ def test_of_a_batch_that_the_broker_refuses_only_the_guilty_message_stays_refuse
     assert [value for fake in alone for _, _, value in fake.log] == [b"1", b"4"]
 
 
-def test_a_broker_that_does_not_answer_is_nobodys_fault() -> None:
-    for code in (
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError.NOT_ENOUGH_REPLICAS,
-        KafkaError._FATAL,
-    ):
-        fake = FakeProducer(lambda _t, _k, _v, code=code: code)  # type: ignore[misc]  # bound per iteration
-        assert confirmed(fake).send([out("a", "1")])[0].fate is Fate.UNKNOWN
+@pytest.mark.parametrize(
+    "code",
+    [KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError.NOT_ENOUGH_REPLICAS, KafkaError._FATAL],
+)
+def test_a_broker_that_does_not_answer_is_nobodys_fault(code: int) -> None:
+    assert confirmed(FakeProducer(lambda *_: code)).send([out("a", "1")])[0].fate is Fate.UNKNOWN
 
 
 def test_a_full_queue_is_waited_for() -> None:

@@ -15,8 +15,8 @@ from services.clients.messages import Outgoing
 from services.clients.unread import UnreadLimit
 from services.events import DEAD_LETTER_SUFFIX
 from services.transformer.process import Transformer
+from tests.support.events import encoded, event
 from tests.support.kafka_fakes import FakeProducer, message
-from tests.unit.transformer.test_transform import encoded, event
 
 Answer = Callable[[str, bytes | None, bytes | None], int | None]
 
