@@ -173,9 +173,11 @@ def _served(producer: Producer) -> bool:
     """Sends and takes reports for a moment. False after a fatal error; what it meant for a message is in its report."""
     try:
         producer.flush(_SLICE_SECONDS)
+    except KafkaException:
+        return False
     except BaseException:
         raise
-    except:  # noqa: E722 - a fatal error is raised as an object that is no BaseException, and nothing else catches it
+    except:  # noqa: E722 - a fatal error from a purge is raised as a bare KafkaError, which is no BaseException
         return False
     return True
 
