@@ -26,6 +26,7 @@ from services.observability.process import StopSignal
 from services.settings import DatabaseSettings
 
 WORKERS = ("relay", "transformer", "sink")
+_LEASES = ("relay", "aggregator")
 _METRICS_SETTINGS = tuple(f"{name}_METRICS_PORT" for name in ("RELAY", "TRANSFORMER", "SINK", "AGGREGATOR", "VERIFY"))
 _READY_SECONDS, _STOP_SECONDS, _LOOK_SECONDS = 60.0, 3.2, 0.1
 _MAX_UNREAD_BYTES = 3_500_000
@@ -227,6 +228,8 @@ class Supervisor:
                 self._replace_broker(how, stop)
                 return
             if how is not None:
+                if child.name in _LEASES:
+                    self._revoke(child.name)
                 pause = child.schedule_restart()
                 self._say(f"{child.name} died ({how}); starting it again in {pause:.1f} s (log: {child.log})")
             elif child.due is not None and time.monotonic() >= child.due:
@@ -237,11 +240,7 @@ class Supervisor:
         self._say(f"broker died ({how}), and what was unread in it with it; replacing it and its workers")
         for worker in (*WORKERS, "reconciler"):
             self._children[worker].kill()
-        engine = connect(DatabaseSettings(database_url=f"sqlite:///{self._folder.database}"))
-        try:
-            revoke(engine, "relay")
-        finally:
-            engine.dispose()
+        self._revoke("relay")
         self._children["broker"].restarts += 1
         self._launch_broker()
         self._wait("the broker", "broker", self._broker_answers, stop)
@@ -250,6 +249,14 @@ class Supervisor:
             self._children[worker].restarts += 1
             self._children[worker].start(self._child_environment())
         self._say("broker and workers are back; orders it had lost are restated within a minute")
+
+    def _revoke(self, lease: str) -> None:
+        """The holder is dead for certain: its successor need not wait until the lease expires."""
+        engine = connect(DatabaseSettings(database_url=f"sqlite:///{self._folder.database}"))
+        try:
+            revoke(engine, lease)
+        finally:
+            engine.dispose()
 
     # ---- stop
 
