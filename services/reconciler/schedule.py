@@ -19,16 +19,21 @@ _RETRY_SECONDS = 5.0
 def run_schedule(stop: StopSignal, settings: ReconcilerSettings) -> None:
     """Repairs at once and every ``verify_interval`` seconds until told to stop.
 
-    After a pass that left something on its way, or could not tell, the next one comes as soon as it can tell more.
+    What a pass found on its way is looked at again ``verify_in_flight`` seconds later, until it has arrived or is
+    mended; what has set out since waits for the next interval, or passes would never end under steady traffic.
     """
+    watched: set[str] | None = None
     while not stop.stopped:
         report = run_pass(stop)
         if report.unknown is not None:
-            pause = min(_RETRY_SECONDS, settings.verify_interval)
-        elif report.in_flight_orders or report.in_flight_cells or report.truncated:
+            stop.wait(min(_RETRY_SECONDS, settings.verify_interval))
+            continue
+        moving = report.in_flight_orders | report.in_flight_cells
+        watched = moving if watched is None else watched & moving
+        if watched or report.truncated:
             pause = min(max(settings.verify_in_flight, 1.0), settings.verify_interval)
         else:
-            pause = settings.verify_interval
+            pause, watched = settings.verify_interval, None
         stop.wait(pause)
 
 

@@ -18,6 +18,7 @@ from services.domain.orders import create_order
 from services.domain.tables import outbox
 from services.events import analytics_row, parse_order_event
 from services.reconciler.comparison import compare
+from services.reconciler.orders import compare_orders
 from services.reconciler.repair import repair
 from services.reconciler.report import Report
 from services.reconciler.sources import Sources
@@ -88,6 +89,21 @@ class Shop:
     def compare(self) -> Report:
         """Compares, with nothing at work meanwhile."""
         return compare(self.sources(), pause=lambda _seconds: None)
+
+    def differing_orders(self, in_flight_seconds: float = 0) -> Report:
+        """The comparison of orders with raw rows alone."""
+        report = Report()
+        compare_orders(Sources(self.engine, self.clickhouse, ZONE, in_flight_seconds), report)
+        return report
+
+    def update(self, *statements: sa.Update) -> None:
+        """A hand in the database."""
+
+        def run(connection: Connection) -> None:
+            for statement in statements:
+                connection.execute(statement)
+
+        write(self.engine, run)
 
     def repair(self) -> Report:
         """Repairs, with the pipeline at work in the pauses."""

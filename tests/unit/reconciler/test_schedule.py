@@ -38,9 +38,8 @@ def test_the_next_pass_comes_as_soon_as_it_can_tell_more(monkeypatch: pytest.Mon
     difference = Difference(Kind.WRONG_VIEW, "daily_sales_mv", {}, None, None)
     stop = Stop(
         [
+            Report(in_flight_orders={"o"}, in_flight_cells={"c"}),
             Report(unknown="ClickHouse does not answer"),
-            Report(in_flight_orders={"o"}),
-            Report(in_flight_cells={"c"}),
             Report(truncated=True),
             Report(differences=[difference]),
             Report(),
@@ -48,7 +47,16 @@ def test_the_next_pass_comes_as_soon_as_it_can_tell_more(monkeypatch: pytest.Mon
     )
     monkeypatch.setattr(schedule, "run_pass", stop.take)
     schedule.run_schedule(stop, SETTINGS)
-    assert stop.pauses == [5, 10, 10, 10, 900, 900]
+    assert stop.pauses == [10, 5, 10, 900, 900]
+
+
+def test_steady_traffic_does_not_keep_it_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pass finds other orders on their way: only those of the first are waited for."""
+    first, second, third = ({"a", "b"}, {"b", "c"}, {"c", "d"})
+    stop = Stop([Report(in_flight_orders=orders) for orders in (first, second, third, {"e"})])
+    monkeypatch.setattr(schedule, "run_pass", stop.take)
+    schedule.run_schedule(stop, SETTINGS)
+    assert stop.pauses == [10, 10, 900, 10]
 
 
 def test_a_pass_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
