@@ -5,11 +5,8 @@ the database ends it for a deadlock or a lock that did not come free.
 """
 
 import sqlite3
-import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -17,6 +14,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from services.clients.group_commit import group_of
 from services.settings import DatabaseSettings, SettingsError
 
 T = TypeVar("T")
@@ -24,7 +22,6 @@ T = TypeVar("T")
 _DEADLOCK, _LOCK_TIMEOUT = 1213, 1205
 _ATTEMPTS = 12
 _SQLITE_BUSY_MS = 15_000
-_turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 
 def database_url(settings: DatabaseSettings) -> URL:
@@ -105,13 +102,6 @@ def unavailable(error: BaseException) -> bool:
     )
 
 
-def _turn(engine: Engine) -> AbstractContextManager[object]:
-    """SQLite has one writer, and those who wait for it sleep longer and longer: threads of a process queue instead."""
-    if engine.dialect.name != "sqlite":
-        return nullcontext()
-    return _turns.setdefault(engine, threading.Lock())
-
-
 def write(engine: Engine, work: Callable[[Connection], T]) -> T:
     """Runs ``work`` in a write transaction and commits; the whole of it again after a deadlock or lock timeout.
 
@@ -123,6 +113,13 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
         wait=wait_random_exponential(multiplier=0.005, max=0.5),
         reraise=True,
     ):
-        with attempt, _turn(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
-            return work(connection)
+        with attempt:
+            return _once(engine, work)
     raise AssertionError("unreachable: the last attempt raises")
+
+
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    if engine.dialect.name == "sqlite":
+        return group_of(engine).write(work)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        return work(connection)

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-_SHORTEST: Final = 0.005
+_SHORTEST: Final = 0.01
 _JUST_NOW: Final = 1.0
 _SLOWER: Final = 1.5
 
 
 class Pace:
-    """No rest behind a full batch, 5 ms while there is work or was within a second, then slower step by step."""
+    """No rest behind a full batch, 10 ms while there is work or was within a second, then slower step by step."""
 
     def __init__(self, longest: float, clock: Callable[[], float] = time.monotonic) -> None:
         """`longest`: seconds, the configured polling interval."""
