@@ -35,7 +35,10 @@ class Lease:
 
     def acquire(self) -> int | None:
         """Takes the lease if it is free, expired or ours. Returns the fencing token, None when another holds it."""
-        self.token = write(self._engine, self._take)
+        try:
+            self.token = write(self._engine, self._take)
+        except sa.exc.IntegrityError:  # two processes made the lease's first row at once: the other one did
+            self.token = None
         return self.token
 
     def _take(self, connection: Connection) -> int | None:
@@ -110,7 +113,7 @@ def revoke(engine: Engine, name: str) -> None:
 
 
 def _now(connection: Connection) -> datetime:
-    moment = connection.scalar(sa.select(utc_now()))
+    moment: datetime | None = connection.scalar(sa.select(utc_now()))
     if moment is None:
         raise RuntimeError("the database has no clock")
     return moment
