@@ -68,6 +68,7 @@ def _at_once(shop: ActionShop, order_ids: Sequence[str], clients: Sequence[Seque
         list(pool.map(work, clients))
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=60)
 @given(clients=st.lists(_client, min_size=2, max_size=4), told=histories())
 def test_clients_at_once_leave_a_history_of_the_state_machine(

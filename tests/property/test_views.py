@@ -16,6 +16,7 @@ def test_a_known_trap_catches_nothing(lab: Laboratory, trap: str) -> None:
     lab.check(TRAPS[trap])
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=440)
 @given(history=histories())
 def test_every_view_ends_equal_to_the_model(lab: Laboratory, history: History) -> None:
