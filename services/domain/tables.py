@@ -1,6 +1,6 @@
 """The relational tables as the services use them; schemas/mysql makes them."""
 
-from sqlalchemy import Boolean, Column, Computed, Date, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Date, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.dialects import mysql
 
 from services.clients.types import Money, UtcTime, big_serial, identifier, outbox_shard, outbox_topic
@@ -35,7 +35,7 @@ orders = Table(
     Column("shipping_address", String(1000)),
     Column("payment_status", String(16)),
     Column("payment_method", String(16)),
-    Column("version", Integer, nullable=False),
+    Column("version", BigInteger, nullable=False),
     Column("order_date", Date, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),

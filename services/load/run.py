@@ -1,21 +1,26 @@
-"""The run: orders leave when they are due, whether or not earlier ones were answered (an open loop)."""
+"""The run: orders leave when they are due, while fewer than 64 are unanswered; latency counts from the due time."""
 
-import asyncio
 import random
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
+from typing import Any
 from zoneinfo import ZoneInfo
 
-import httpx
+import urllib3
 from clickhouse_connect.driver.client import Client
 
 from services.load.counting import Placed, ViewCounter, freshness
 from services.load.report import Report
 
-_MAX_RATE, _MAX_COUNT, _MAX_UNDER_WAY = 2_000, 1_000_000, 256
-_LONGEST_LINES = 3
+_MAX_RATE, _MAX_COUNT = 2_000, 1_000_000
+_CLIENTS, _TIMEOUT = 64, 30.0
+_PRODUCTS, _LONGEST_LINES = 12, 3
+_LOOK_SECONDS = 0.05
 
 
 class LoadError(Exception):
@@ -49,7 +54,7 @@ def run_load(
     counter = ViewCounter(views, datetime.now(zone).date())
     counter.start()
     try:
-        return asyncio.run(_Run(plan, counter, progress).go())
+        return _Run(plan, counter, progress).go()
     finally:
         counter.finish()
 
@@ -58,65 +63,78 @@ class _Run:
     def __init__(self, plan: Plan, counter: ViewCounter, progress: Callable[[int, int], None]) -> None:
         self._plan, self._counter, self._progress = plan, counter, progress
         self._random = random.Random(plan.seed)  # noqa: S311 - a repeatable load, nothing secret
+        self._http = urllib3.PoolManager(maxsize=_CLIENTS, block=True, retries=False, timeout=_TIMEOUT)
+        self._lock = threading.Lock()
         self._placed: list[Placed] = []
         self._report = Report(sent=plan.count)
 
-    async def go(self) -> Report:
-        limits = httpx.Limits(max_connections=_MAX_UNDER_WAY, max_keepalive_connections=_MAX_UNDER_WAY)
-        async with httpx.AsyncClient(base_url=self._plan.url, limits=limits, timeout=30.0) as client:
-            users = await self._ids(client, "/api/users", self._plan.users)
-            products = await self._ids(client, "/api/products", 12)
-            began = time.monotonic()
-            async with asyncio.TaskGroup() as orders:
-                for number in range(self._plan.count):
-                    due = began + number / self._plan.rate
-                    await asyncio.sleep(max(0.0, due - time.monotonic()))
-                    orders.create_task(self._order(client, due, users, products))
-            self._report.seconds = time.monotonic() - began
-            await self._wait_until_shown()
+    def go(self) -> Report:
+        users = self._ids("/api/users", self._plan.users)
+        products = self._ids("/api/products", _PRODUCTS)
+        began = time.monotonic()
+        with ThreadPoolExecutor(_CLIENTS, "load") as clients:
+            for number in range(self._plan.count):
+                due = began + number / self._plan.rate
+                body = self._body(users, products)
+                time.sleep(max(0.0, due - time.monotonic()))
+                clients.submit(self._order, due, body)
+                self._tell()
+            while self._answered() < self._plan.count:
+                self._tell()
+                time.sleep(_LOOK_SECONDS)
+        self._report.seconds = time.monotonic() - began
+        self._wait_until_shown()
         self._report.freshness_s = freshness(self._placed, self._counter.base, self._counter.seen)
         self._report.shown = len(self._report.freshness_s)
         return self._report
 
-    async def _ids(self, client: httpx.AsyncClient, path: str, count: int) -> list[str]:
+    def _ids(self, path: str, count: int) -> list[str]:
         try:
-            answer = await client.get(path, params={"limit": min(200, count)})
-            answer.raise_for_status()
-        except httpx.HTTPError as away:
+            answer = self._http.request(
+                "GET", f"{self._plan.url}{path}", fields={"limit": str(max(1, min(200, count)))}
+            )
+        except urllib3.exceptions.HTTPError as away:
             raise LoadError(f"{self._plan.url}{path} does not answer ({away}): is the API running?") from None
+        if answer.status != HTTPStatus.OK:
+            raise LoadError(f"{self._plan.url}{path} answers {answer.status}: is that millrace's API?")
         found = [str(entry["id"]) for entry in answer.json()["items"]]
-        if len(found) < min(count, 1):
+        if not found:
             raise LoadError(f"{self._plan.url}{path} is empty: load the catalogue with `millrace migrate --demo-data`")
         return found
 
-    async def _order(self, client: httpx.AsyncClient, due: float, users: list[str], products: list[str]) -> None:
+    def _body(self, users: list[str], products: list[str]) -> dict[str, Any]:
         chosen = self._random.sample(products, self._random.randint(1, min(_LONGEST_LINES, len(products))))
-        body = {
-            "userId": self._random.choice(users),
-            "items": [{"productId": product, "quantity": self._random.randint(1, 5)} for product in chosen],
-        }
+        items = [{"productId": product, "quantity": self._random.randint(1, 5)} for product in chosen]
+        return {"userId": self._random.choice(users), "items": items}
+
+    def _order(self, due: float, body: dict[str, Any]) -> None:
         try:
-            answer = await client.post("/api/orders", json=body)
-        except httpx.HTTPError as away:
+            answer = self._http.request("POST", f"{self._plan.url}/api/orders", json=body)
+        except urllib3.exceptions.HTTPError as away:
             self._refused(type(away).__name__)
             return
-        self._report.post_ms.append((time.monotonic() - due) * 1000)
-        if answer.status_code != httpx.codes.CREATED:
-            self._refused(str(answer.status_code))
+        took = (time.monotonic() - due) * 1000
+        if answer.status != HTTPStatus.CREATED:
+            self._refused(str(answer.status))
             return
         committed = datetime.fromisoformat(answer.json()["createdAt"]).timestamp()
-        self._placed.append(Placed(committed, len(chosen)))
-        self._report.acknowledged += 1
-        self._tell()
+        with self._lock:
+            self._report.post_ms.append(took)
+            self._placed.append(Placed(committed, len(body["items"])))
+            self._report.acknowledged += 1
 
     def _refused(self, why: str) -> None:
-        self._report.refused[why] = self._report.refused.get(why, 0) + 1
-        self._tell()
+        with self._lock:
+            self._report.refused[why] = self._report.refused.get(why, 0) + 1
+
+    def _answered(self) -> int:
+        with self._lock:
+            return self._report.acknowledged + sum(self._report.refused.values())
 
     def _tell(self) -> None:
-        self._progress(self._report.acknowledged + sum(self._report.refused.values()), self._counter.orders_shown())
+        self._progress(self._answered(), self._counter.orders_shown())
 
-    async def _wait_until_shown(self) -> None:
+    def _wait_until_shown(self) -> None:
         deadline = time.monotonic() + self._plan.patience
         products = sum(order.products for order in self._placed)
         while time.monotonic() < deadline:
@@ -125,4 +143,4 @@ class _Run:
             orders_shown = last.orders - self._counter.base.orders
             if orders_shown >= len(self._placed) and last.products - self._counter.base.products >= products:
                 return
-            await asyncio.sleep(0.05)
+            time.sleep(_LOOK_SECONDS)

@@ -20,7 +20,7 @@ from services.reconciler.state import OrderState
 
 T = TypeVar("T")
 
-HIGHEST_VERSION = 2**31 - 2
+HIGHEST_VERSION = 2**63 - 2
 """What orders.version holds, less one for the next; a higher one in ClickHouse is not an order's but a hand's."""
 _AT_ONCE = 2_000  # 60 bytes each, in a statement of at most 256 KiB
 _IN_A_URL = 50

@@ -68,7 +68,7 @@ def _orders() -> None:
         sa.Column("shipping_address", sa.String(1000)),
         sa.Column("payment_status", sa.String(16)),
         sa.Column("payment_method", sa.String(16)),
-        sa.Column("version", sa.Integer, nullable=False, server_default="1"),
+        sa.Column("version", sa.BigInteger, nullable=False, server_default="1"),
         sa.Column("order_date", sa.Date, nullable=False, server_default=utc_today()),
         sa.Column("created_at", UtcTime, nullable=False, server_default=utc_now()),
         sa.Column("updated_at", UtcTime, nullable=False, server_default=utc_now()),

@@ -10,8 +10,9 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 
-import httpx
+import urllib3
 
 from services import events
 from services.clients.clickhouse import connect as connect_clickhouse
@@ -279,6 +280,6 @@ def _end(children: Iterable[Child], seconds: float) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=1.0).is_success
-    except httpx.TransportError:
+        return urllib3.request("GET", url, timeout=1.0, retries=False).status == HTTPStatus.OK
+    except urllib3.exceptions.HTTPError:
         return False
