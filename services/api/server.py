@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from services.observability.logging import get_logger
 from services.observability.process import CannotStart, StopSignal
 
-_GRACE_SECONDS = 3
+_GRACE_SECONDS = 2
 _BACKLOG = 1024
 
 log = get_logger()

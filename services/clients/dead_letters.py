@@ -27,6 +27,7 @@ PROCESSOR: Final = "millrace.error.processor"
 VALUE_LEFT_OUT: Final = "millrace.error.value.left.out"
 
 _REASON_CHARACTERS: Final = 2000
+_KEY_CHARACTERS: Final = 64
 
 log = get_logger()
 
@@ -72,7 +73,12 @@ class DeadLetters:
         message = letter.message
         topic = message.topic() or ""
         log.warning(
-            "dead letter", topic=topic, partition=message.partition(), offset=message.offset(), why=letter.reason
+            "dead letter",
+            topic=topic,
+            partition=message.partition(),
+            offset=message.offset(),
+            key=_shown(message.key()),
+            why=letter.reason,
         )
         told = {
             REASON: letter.reason[:_REASON_CHARACTERS],
@@ -84,6 +90,11 @@ class DeadLetters:
         }
         headers = consumed_headers(message) + [(name, value.encode()) for name, value in told.items()]
         return Outgoing(topic + self._suffix, message.key(), message.value(), headers)
+
+
+def _shown(key: str | bytes | None) -> str:
+    text = key.decode(errors="replace") if isinstance(key, bytes) else key or ""
+    return text[:_KEY_CHARACTERS]
 
 
 def _without_value(letter: Outgoing, why: str) -> Outgoing:
