@@ -46,9 +46,12 @@ clean-demo: demo-venv ## throw the demo's data away (stop the demo first)
 .PHONY: setup
 setup: dev-venv ## set up .venv with everything for development
 
+# The one long test first, whole files to a worker; tests wait for processes more than they compute.
+TESTS := -n 3 --dist loadfile --no-loadscope-reorder tests/property tests/integration tests/unit
+
 .PHONY: test
 test: dev-venv ## every test that needs no Docker
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(TESTS) $(ARGS)
 
 .PHONY: test-unit test-property test-integration
 test-unit: dev-venv ## the tests of single parts
