@@ -46,22 +46,24 @@ clean-demo: demo-venv ## throw the demo's data away (stop the demo first)
 .PHONY: setup
 setup: dev-venv ## set up .venv with everything for development
 
-# The one long test first, whole files to a worker; tests wait for processes more than they compute.
-TESTS := -n 3 --dist loadfile --no-loadscope-reorder tests/property tests/integration tests/unit
+# Two workers, whole files to one of them; the property tests use both cores by themselves and come by the test.
+BESIDE := -n 2 --dist loadfile
+SPREAD := -n 2 --dist load
 
 .PHONY: test
 test: dev-venv ## every test that needs no Docker
-	$(BIN)/pytest $(TESTS) $(ARGS)
+	$(BIN)/pytest $(SPREAD) tests/property $(ARGS)
+	$(BIN)/pytest $(BESIDE) tests/integration tests/unit $(ARGS)
 
 .PHONY: test-unit test-property test-integration
 test-unit: dev-venv ## the tests of single parts
-	$(BIN)/pytest tests/unit $(ARGS)
+	$(BIN)/pytest $(BESIDE) tests/unit $(ARGS)
 
 test-property: dev-venv ## random histories against a model in plain Python
-	$(BIN)/pytest tests/property $(ARGS)
+	$(BIN)/pytest $(SPREAD) tests/property $(ARGS)
 
 test-integration: dev-venv ## the parts together, with the embedded servers
-	$(BIN)/pytest tests/integration $(ARGS)
+	$(BIN)/pytest $(BESIDE) tests/integration $(ARGS)
 
 .PHONY: lint
 lint: dev-venv ## style, strict types, and who may import whom
