@@ -37,7 +37,7 @@ class Seen:
 class ViewCounter(threading.Thread):
     """Reads the views' counts again and again in a thread of its own."""
 
-    def __init__(self, client: Client, first_day: date, every: float = 0.1) -> None:
+    def __init__(self, client: Client, first_day: date, every: float = 0.2) -> None:
         super().__init__(name="view-counter", daemon=True)
         self._client, self._first_day, self._every = client, first_day, every
         self._halt = threading.Event()

@@ -15,7 +15,7 @@ from tests.support.demo import Demo
 from tests.support.process import wait_until
 from tests.support.traffic import Traffic, last_seen
 
-RATE = 100
+RATE = 200
 PATIENCE = 120.0
 VICTIMS = ("relay", "transformer", "sink", "aggregator", "clickhouse", "api", "broker")
 
