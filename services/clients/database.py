@@ -6,6 +6,7 @@ the database ends it for a deadlock or a lock that did not come free.
 
 import sqlite3
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from services.clients.group_commit import group_of
+from services.clients.types import utc_now
 from services.settings import DatabaseSettings, SettingsError
 
 T = TypeVar("T")
@@ -100,6 +102,11 @@ def unavailable(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and (
         error.connection_invalidated or isinstance(error, OperationalError | sa.exc.InterfaceError)
     )
+
+
+def database_now(connection: Connection) -> datetime:
+    """The database's clock: aware UTC, the one that leases, orders and events go by."""
+    return connection.execute(sa.select(utc_now())).scalar_one()
 
 
 def write(engine: Engine, work: Callable[[Connection], T]) -> T:

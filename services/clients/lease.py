@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from services.clients.database import write
-from services.clients.types import UtcTime, identifier, utc_now
+from services.clients.database import database_now, write
+from services.clients.types import UtcTime, identifier
 
 leases = sa.table(
     "leases",
@@ -43,7 +43,7 @@ class Lease:
 
     def _take(self, connection: Connection) -> int | None:
         row = self._locked(connection)
-        now = _now(connection)
+        now = database_now(connection)
         until = now + timedelta(seconds=self._seconds)
         if row is None:
             connection.execute(
@@ -68,7 +68,7 @@ class Lease:
             row = self._locked(connection)
             if row is None or row.fencing_token != self.token or row.owner != self._owner:
                 return False
-            until = _now(connection) + timedelta(seconds=self._seconds)
+            until = database_now(connection) + timedelta(seconds=self._seconds)
             connection.execute(sa.update(leases).where(leases.c.name == self._name).values(expires_at=until))
             return True
 
@@ -88,7 +88,7 @@ class Lease:
                 sa.update(leases)
                 .where(leases.c.name == self._name, leases.c.fencing_token == self.token)
                 .where(leases.c.owner == self._owner)
-                .values(expires_at=_now(connection))
+                .values(expires_at=database_now(connection))
             )
 
         if self.token is not None:
@@ -106,14 +106,7 @@ def revoke(engine: Engine, name: str) -> None:
         connection.execute(
             sa.update(leases)
             .where(leases.c.name == name)
-            .values(fencing_token=leases.c.fencing_token + 1, expires_at=_now(connection))
+            .values(fencing_token=leases.c.fencing_token + 1, expires_at=database_now(connection))
         )
 
     write(engine, expire)
-
-
-def _now(connection: Connection) -> datetime:
-    moment: datetime | None = connection.scalar(sa.select(utc_now()))
-    if moment is None:
-        raise RuntimeError("the database has no clock")
-    return moment

@@ -15,8 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from uuid_utils import uuid7
 
-from services.clients.database import write
-from services.clients.types import utc_now
+from services.clients.database import database_now, write
 from services.domain import outbox
 from services.domain.model import Order, OrderItem, PaymentMethod
 from services.domain.orders import insert_orders
@@ -43,7 +42,7 @@ def import_orders(engine: Engine, zone: ZoneInfo, batch: Sequence[ImportedOrder]
     def work(connection: Connection) -> int:
         ids = [order.id for order in batch]
         known = set(connection.scalars(sa.select(orders.c.id).where(orders.c.id.in_(ids))))
-        now = connection.execute(sa.select(utc_now().label("now"))).one().now
+        now = database_now(connection)
         fresh = [_order(imported, zone, now) for imported in batch if imported.id not in known]
         if not fresh:
             return 0

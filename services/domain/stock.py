@@ -4,11 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from services.clients.database import write
-from services.clients.types import utc_now
+from services.clients.database import database_now, write
 from services.domain import outbox
 from services.domain.errors import Conflict, InsufficientStock, Invalid, NotFound
 from services.domain.locking import lock_stock, write_stock
@@ -109,10 +107,9 @@ def _adjust(
             raise Conflict(f"product {product_id}: {stock.reserved} pieces are reserved, {wanted} are fewer")
         changed = replace(stock, quantity=wanted, version=stock.version + 1)
         write_stock(connection, [changed])
-        now: datetime | None = connection.scalar(sa.select(utc_now()))
-        if now is None:
-            raise RuntimeError("the database has no clock")
-        outbox.append(connection, [outbox.inventory_event("StockAdjusted", changed, now)], traceparent)
+        outbox.append(
+            connection, [outbox.inventory_event("StockAdjusted", changed, database_now(connection))], traceparent
+        )
         return changed
 
     return write(engine, work)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import islice
 
+from services.clients.database import database_now
 from services.reconciler import relational
 from services.reconciler.report import ORDERS, Difference, Kind, Report
 from services.reconciler.sources import Sources
@@ -20,7 +21,7 @@ _DETAILS_A_CHUNK = 500
 def compare_orders(sources: Sources, report: Report) -> None:
     """Adds the totals, the differing orders and those in flight to the report."""
     with sources.database() as connection:
-        started = relational.clock(connection)
+        started = database_now(connection)
     theirs = sources.day_digests()
     with sources.database() as connection:
         ours = relational.day_digests(connection)

@@ -6,12 +6,12 @@ Deleted orders are absent from the digests.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from services.clients.types import cents, utc_now
+from services.clients.types import cents
 from services.domain.tables import order_items, orders, outbox
 from services.reconciler.digest import joined, md5_number, time_text, utf8_hex
 from services.reconciler.state import Digest, Item, OrderState
@@ -102,11 +102,6 @@ def find_orders(connection: Connection, order_ids: Sequence[str]) -> dict[str, O
 
 def _cents(price: Decimal) -> int:
     return int(price * 100)
-
-
-def clock(connection: Connection) -> datetime:
-    """The database's time."""
-    return cast(datetime, connection.scalar(sa.select(utc_now())))
 
 
 def in_flight(connection: Connection, order_ids: Iterable[str], since: datetime) -> set[str]:

@@ -7,13 +7,13 @@ shards only would hold their leases and add `outbox.shard IN (...)` to `_waiting
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from services.clients.database import write
+from services.clients.database import database_now, write
 from services.clients.lease import Lease
 from services.clients.types import utc_now
 from services.domain.tables import outbox
@@ -126,7 +126,7 @@ class Outbox:
                     .where(outbox.c.id.in_([event.id for event in acknowledged]), outbox.c.processed == sa.false())
                     .values(processed=True, processed_at=utc_now())
                 )
-            now = _now(connection) if refused else None
+            now = database_now(connection) if refused else None
             for refusal in refused:
                 connection.execute(
                     sa.update(outbox)
@@ -146,7 +146,7 @@ class Outbox:
         Few at a time, by key: neither the relay nor an order waits for a long delete.
         """
         with self._engine.connect() as connection:
-            before = _now(connection) - timedelta(seconds=retention)
+            before = database_now(connection) - timedelta(seconds=retention)
             old = connection.scalars(
                 sa.select(outbox.c.id)
                 .where(outbox.c.processed == sa.true(), outbox.c.created_at < before, outbox.c.processed_at < before)
@@ -167,9 +167,5 @@ class Outbox:
         with self._engine.connect() as connection:
             rows = connection.scalar(sa.select(sa.func.count()).select_from(outbox).where(_waiting)) or 0
             oldest = connection.scalar(sa.select(outbox.c.created_at).where(_waiting).order_by(outbox.c.id).limit(1))
-            age = (_now(connection) - oldest).total_seconds() if oldest else 0.0
+            age = (database_now(connection) - oldest).total_seconds() if oldest else 0.0
         return Backlog(rows, max(age, 0.0))
-
-
-def _now(connection: Connection) -> datetime:
-    return connection.execute(sa.select(utc_now())).scalar_one()

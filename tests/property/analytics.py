@@ -19,12 +19,8 @@ from services.clients.clickhouse_schema import FOLDER, migrate_clickhouse
 from services.clients.named_sql import NamedSql, Statement, load
 from services.events import AnalyticsRow
 from tests.support.clickhouse import Front
-from tests.support.warehouse import VIEWS, Views
+from tests.support.warehouse import TABLES, VIEWS, Views
 
-_TABLES = (
-    *("orders_analytics", "orders_by_user", "day_inserts", "bucket_inserts"),
-    *("cube_hour", "cube_product", "cube_day", "cube_user", "cube_bucket"),
-)
 _COUNTING_VIEWS = ("day_inserts_in", "bucket_inserts_in")
 _COUNT_DAYS = """INSERT INTO day_inserts (order_date, rows, last_at)
 SELECT arrayJoin({keys:Array(Date)}), 1, fromUnixTimestamp64Milli({at:Int64})"""
@@ -72,7 +68,7 @@ class Analytics:
 
     def empty(self) -> None:
         """Forgets every row."""
-        self.together(*(lambda table=table: self._client.command(f"TRUNCATE TABLE {table}") for table in _TABLES))
+        self.together(*(lambda table=table: self._client.command(f"TRUNCATE TABLE {table}") for table in TABLES))
 
     def together(self, *tasks: Callable[[], object]) -> None:
         """Runs the tasks, two at a time."""

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.clients.clickhouse import connect
+from services.clients.database import database_now
 from services.clients.types import utc_now
 from services.domain.tables import orders, outbox
 from services.reconciler import relational
@@ -55,7 +56,7 @@ def test_one_order_in_flight_hides_no_other(shop: Shop) -> None:
 def _age(shop: Shop, order_id: str, by: timedelta = timedelta(hours=1)) -> None:
     """Lets an order and its events look so old."""
     with shop.engine.connect() as connection:
-        then = relational.clock(connection) - by
+        then = database_now(connection) - by
     shop.update(
         sa.update(orders).where(orders.c.id == order_id).values(updated_at=then),
         sa.update(outbox).where(outbox.c.aggregate_id == order_id).values(created_at=then),
