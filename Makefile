@@ -87,7 +87,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 .PHONY: lock
 lock: dev-venv ## work out requirements/*.lock anew (ARGS=--upgrade takes newer versions)
 	$(LOCK) --extra embedded $(ARGS) -o requirements/demo.lock pyproject.toml
-	$(LOCK) --extra embedded --extra dev $(ARGS) -c requirements/demo.lock -o requirements/dev.lock pyproject.toml
+	$(LOCK) $(ARGS) -c requirements/demo.lock -o requirements/services.lock pyproject.toml
+	$(LOCK) --extra embedded --extra stack --extra dev $(ARGS) -c requirements/demo.lock -o requirements/dev.lock pyproject.toml
 
 .PHONY: demo-venv dev-venv
 demo-venv:

@@ -1,0 +1,1 @@
+"""The stack as a Pulumi program: one component a file, put together in `__main__.py`."""
