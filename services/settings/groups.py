@@ -131,6 +131,18 @@ class ApiSettings(Group):
     millrace_admin_token: SecretStr | None = Field(None, min_length=16, description="bearer token of the admin routes")
 
 
+class ConnectSettings(Group):
+    connect_url: str = Field("http://localhost:8083", description="REST address of Kafka Connect")
+
+    @field_validator("connect_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"is not an http(s) URL like http://localhost:8083: {value}")
+        return value.rstrip("/")
+
+
 class RelaySettings(Group):
     outbox_batch_size: int = Field(500, ge=1, le=10_000, description="events a relay batch holds at most")
     outbox_polling_interval: PollingSeconds = Field(
@@ -189,6 +201,7 @@ GROUPS: tuple[type[Group], ...] = (
     KafkaSettings,
     AnalyticsReaderSettings,
     ApiSettings,
+    ConnectSettings,
     RelaySettings,
     TransformerSettings,
     SinkSettings,

@@ -1,0 +1,153 @@
+"""A Kafka Connect worker's REST interface over real HTTP, with connectors that are dictionaries."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+Answer = tuple[int, Any]
+
+
+@dataclass
+class FakeConnector:
+    """What a test may change at any time; ``failed`` maps a task's number to its trace."""
+
+    config: dict[str, str]
+    state: str = "RUNNING"
+    failed: dict[int, str] = field(default_factory=dict)
+    offsets: list[dict[str, Any]] = field(default_factory=list)
+
+    def status(self, name: str) -> dict[str, Any]:
+        """As GET /connectors/NAME/status answers; a stopped connector has no tasks."""
+        count = 0 if self.state == "STOPPED" else int(self.config.get("tasks.max", "1"))
+        return {
+            "name": name,
+            "type": "sink",
+            "connector": {"state": self.state, "worker_id": "worker:8083"},
+            "tasks": [self._task(number) for number in range(count)],
+        }
+
+    def _task(self, number: int) -> dict[str, Any]:
+        if number in self.failed:
+            return {"id": number, "state": "FAILED", "worker_id": "worker:8083", "trace": self.failed[number]}
+        return {"id": number, "state": self.state, "worker_id": "worker:8083"}
+
+
+class FakeConnect:
+    """The worker: its connectors, what was asked of it, and answers that a test puts before its own."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.plugins = [{"class": "com.example.Sink", "type": "sink", "version": "1.0"}]
+        self.connectors: dict[str, FakeConnector] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.trace_of_new_tasks: str | None = None
+        self._answers: list[Answer] = []
+        self._go = threading.Event()
+        self._go.set()
+
+    def fail_task(self, name: str, number: int, trace: str) -> None:
+        """That task is FAILED from now on."""
+        self.connectors[name].failed[number] = trace
+
+    def answer_next(self, status: int, body: Any, times: int = 1) -> None:
+        """Answers so many requests like this, whatever they ask; a str goes as it is."""
+        self._answers += [(status, body)] * times
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Within it nothing is answered."""
+        self._go.clear()
+        try:
+            yield
+        finally:
+            self._go.set()
+
+    def answer(self, method: str, target: str, body: Any) -> Answer:
+        """What the worker says to a request."""
+        self._go.wait(60)
+        self.requests.append((method, target))
+        if self._answers:
+            return self._answers.pop(0)
+        path = urlsplit(target).path.strip("/")
+        if path == "":
+            return 200, {"version": "4.3.1", "commit": "0", "kafka_cluster_id": "x"}
+        if path == "connector-plugins":
+            return 200, self.plugins
+        if path == "connectors":
+            if "expand=status" in target:
+                return 200, {name: {"status": made.status(name)} for name, made in self.connectors.items()}
+            return 200, list(self.connectors)
+        name, _, what = path.removeprefix("connectors/").partition("/")
+        return self._of_connector(method, unquote(name), what, body)
+
+    def _of_connector(self, method: str, name: str, what: str, body: Any) -> Answer:
+        if (method, what) == ("PUT", "config"):
+            return self._configure(name, body)
+        connector = self.connectors.get(name)
+        if connector is None:
+            return 404, {"error_code": 404, "message": f"Connector {name} not found"}
+        if method == "DELETE":
+            del self.connectors[name]
+            return 204, None
+        states = {"pause": "PAUSED", "stop": "STOPPED", "resume": "RUNNING", "restart": "RUNNING"}
+        if what in states:
+            connector.state = states[what]
+            return (204 if what == "stop" else 202), None
+        answers = {
+            "config": {**connector.config, "name": name},
+            "status": connector.status(name),
+            "offsets": {"offsets": connector.offsets},
+        }
+        return 200, answers[what]
+
+    def _configure(self, name: str, body: dict[str, str]) -> Answer:
+        known = self.connectors.get(name)
+        if known is not None:
+            known.config = body
+            return 200, {"name": name, "config": body}
+        made = self.connectors[name] = FakeConnector(body)
+        if self.trace_of_new_tasks is not None:
+            made.failed[0] = self.trace_of_new_tasks
+        return 201, {"name": name, "config": body}
+
+
+@contextmanager
+def serve_connect() -> Iterator[FakeConnect]:
+    """A worker on a free port of 127.0.0.1."""
+    fake = FakeConnect()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            status, body = fake.answer(self.command, self.path, json.loads(self.rfile.read(length) or b"null"))
+            data = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+            self.send_response(status)
+            if status != 204:
+                self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815 - the names are http.server's
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - as inherited
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    fake.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
