@@ -1,7 +1,8 @@
 """Every setting of millrace, typed, and the only code that reads the environment.
 
 A process asks for the groups it needs: ``load(DatabaseSettings)``. Precedence: environment, then ``.env`` in
-the current folder, then, where neither names a database, the running demo's ``millrace.env``, then defaults.
+the current folder, then, where neither names a database, the ``millrace.env`` of the running demo or else of the stack
+that `make up` made, then defaults.
 """
 
 from services.settings.groups import (
@@ -20,6 +21,7 @@ from services.settings.groups import (
     ReconcilerSettings,
     RelaySettings,
     SinkSettings,
+    StackSettings,
     TransformerSettings,
 )
 from services.settings.load import SettingsError, as_markdown, child_environment, describe, load
@@ -43,6 +45,7 @@ __all__ = [
     "RelaySettings",
     "SettingsError",
     "SinkSettings",
+    "StackSettings",
     "TransformerSettings",
     "as_markdown",
     "child_environment",

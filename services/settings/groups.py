@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from services.settings.paths import DEMO_DATA
+from services.settings.paths import DEMO_DATA, STACK_DATA
 from services.settings.values import Brokers, PollingSeconds, ZoneName
 
 Port = int
@@ -35,7 +35,8 @@ class DatabaseSettings(Group):
     def _reachable(self) -> "DatabaseSettings":
         if self.database_url is None and self.mysql_password is None:
             raise ValueError(
-                "MYSQL_PASSWORD is not set: set it (or DATABASE_URL) in the environment or .env, or start `make demo`"
+                "MYSQL_PASSWORD is not set: set it (or DATABASE_URL) in the environment or .env, "
+                "or start `make demo` or `make up`"
             )
         return self
 
@@ -195,6 +196,31 @@ class DemoSettings(Group):
     clickhouse_demo_port: Port = Field(8123, ge=0, le=65535, description="ClickHouse port of the demo")
 
 
+class StackSettings(Group):
+    """What a stack says of itself to those who work on it from outside; its services need none of it."""
+
+    stack_data: Path = Field(
+        STACK_DATA, validation_alias="MILLRACE_STACK_DATA", description="folder of what `make up` keeps on this machine"
+    )
+    stack_prefix: str = Field(
+        "", validation_alias="MILLRACE_STACK_PREFIX", description="prefix of the stack's container names"
+    )
+    stack_sink: Literal["connect", "python"] | None = Field(
+        None, validation_alias="MILLRACE_SINK", description="what loads ClickHouse in the stack; unset: there is none"
+    )
+    stack_partitions: int | None = Field(
+        None,
+        ge=1,
+        validation_alias="MILLRACE_KAFKA_PARTITIONS",
+        description="partitions that the stack's topics are declared with",
+    )
+
+    @property
+    def stack_label(self) -> str:
+        """The value of the label dev.millrace.stack on everything of this stack."""
+        return self.stack_prefix or "millrace"
+
+
 GROUPS: tuple[type[Group], ...] = (
     BusinessSettings,
     DatabaseSettings,
@@ -209,4 +235,5 @@ GROUPS: tuple[type[Group], ...] = (
     ReconcilerSettings,
     ObservabilitySettings,
     DemoSettings,
+    StackSettings,
 )

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from services.settings.groups import GROUPS, Group
-from services.settings.paths import DEMO_DATA, DEMO_ENV_FILE, PROJECT_ROOT
+from services.settings.paths import DEMO_DATA, DEMO_ENV_FILE, PROJECT_ROOT, STACK_DATA, STACK_ENV_FILE
 
 G = TypeVar("G", bound=Group)
 
@@ -33,20 +33,26 @@ class Described:
     meaning: str
 
 
-def _demo_file() -> Path:
-    return Path(os.environ.get("MILLRACE_DEMO_DATA", DEMO_DATA)) / DEMO_ENV_FILE
+def _installations() -> tuple[tuple[str, Path], ...]:
+    """The files that whole installations on this machine leave for others, the one to prefer first."""
+    demo, stack = os.environ.get("MILLRACE_DEMO_DATA", DEMO_DATA), os.environ.get("MILLRACE_STACK_DATA", STACK_DATA)
+    return (
+        (f"demo ({DEMO_ENV_FILE})", Path(demo) / DEMO_ENV_FILE),
+        (f"stack ({STACK_ENV_FILE})", Path(stack) / STACK_ENV_FILE),
+    )
 
 
 def _layers() -> list[tuple[str, Mapping[str, str | None]]]:
-    """Named sources, the strongest first. The demo's file counts only where nothing else names a database."""
+    """Named sources, the strongest first. At most one installation, and only where nothing else names a database."""
     own = {name.upper(): value for name, value in dotenv_values(".env").items()}
     layers: list[tuple[str, Mapping[str, str | None]]] = [
         ("environment", {name.upper(): value for name, value in os.environ.items()}),
         (".env", own),
     ]
-    demo = _demo_file()
-    if demo.exists() and not any(name in layer for name in _NAMES_A_DATABASE for _, layer in layers):
-        layers.append((f"demo ({DEMO_ENV_FILE})", dotenv_values(demo)))
+    if not any(name in layer for name in _NAMES_A_DATABASE for _, layer in layers):
+        found = next(((source, file) for source, file in _installations() if file.exists()), None)
+        if found is not None:
+            layers.append((found[0], dotenv_values(found[1])))
     return layers
 
 
@@ -89,7 +95,7 @@ def _one_line(group: type[Group], invalid: ValidationError) -> str:
         return why
     name = next((names(f, i)[0] for f, i in group.model_fields.items() if field in (f, *names(f, i))), field.upper())
     if first["type"] == "missing":
-        return f"{name} is not set: set it in the environment or in .env, or start `make demo`"
+        return f"{name} is not set: set it in the environment or in .env, or start `make demo` or `make up`"
     secret = "SecretStr" in str(group.model_fields[field].annotation) if field in group.model_fields else False
     shown = "" if secret or why.startswith("is ") else f" (it is {str(first['input'])[:80]!r})"
     return f"{name} {why[0].lower() + why[1:]}{shown}"
@@ -120,7 +126,8 @@ def as_markdown() -> str:
     lines = [
         "# Settings",
         "",
-        "Read from the environment, then `.env`, then, where neither names a database, from the running demo.",
+        "Read from the environment, then `.env`, then, where neither names a database, from the running demo, or else",
+        "from the stack that `make up` made (`var/stack/millrace.env`).",
         "`millrace settings` shows the values in force and where each comes from. A missing or malformed one stops the",
         "program at start with one line that names it (exit code 2). `python -m services.settings` writes this page.",
     ]
@@ -129,9 +136,8 @@ def as_markdown() -> str:
         lines += ["", f"## {title}", "", "| setting | default | meaning |", "|---|---|---|"]
         for field, info in group.model_fields.items():
             known = " or ".join(f"`{name}`" for name in names(field, info))
-            default = (
-                "required" if info.is_required() else "" if info.default is None else f"`{_portable(info.default)}`"
-            )
+            shown = "" if info.default is None else _portable(info.default)
+            default = "required" if info.is_required() else f"`{shown}`" if shown else ""
             lines.append(f"| {known} | {default} | {info.description} |")
     return "\n".join(lines) + "\n"
 

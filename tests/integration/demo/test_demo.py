@@ -57,7 +57,7 @@ def test_other_commands_find_the_demo_only_while_it_runs(demo: Demo, tmp_path: P
     done = subprocess.run(
         [str(MILLRACE), "verify"],
         cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "MILLRACE_DEMO_DATA": str(tmp_path)},
+        env={"PATH": "/usr/bin:/bin", "MILLRACE_DEMO_DATA": str(tmp_path), "MILLRACE_STACK_DATA": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,

@@ -16,7 +16,13 @@ def millrace(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
     return subprocess.run(
         [str(MILLRACE), *arguments],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "MILLRACE_DEMO_DATA": str(folder), "COLUMNS": "120", **environment},
+        env={
+            "PATH": os.environ["PATH"],
+            "MILLRACE_DEMO_DATA": str(folder),
+            "MILLRACE_STACK_DATA": str(folder),
+            "COLUMNS": "120",
+            **environment,
+        },
         capture_output=True,
         text=True,
         timeout=60,

@@ -14,6 +14,7 @@ from services.settings import (
     KafkaSettings,
     RelaySettings,
     SettingsError,
+    StackSettings,
     describe,
     load,
 )
@@ -43,6 +44,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(row.name, raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MILLRACE_DEMO_DATA", str(tmp_path / "demo"))
+    monkeypatch.setenv("MILLRACE_STACK_DATA", str(tmp_path / "stack"))
 
 
 def test_the_originals_env_file_is_understood(tmp_path: Path) -> None:
@@ -74,6 +76,30 @@ def test_a_running_demo_is_found_where_nothing_else_names_a_database(
     assert load(ApiSettings).port == 3999
     monkeypatch.setenv("MYSQL_HOST", "elsewhere")
     assert load(ApiSettings).port == 3000, "half of one installation and half of another"
+
+
+def test_a_stack_is_found_where_no_demo_runs_and_nothing_else_names_a_database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack" / "millrace.env").write_text(
+        "MYSQL_PASSWORD='s3cret'\nMYSQL_PORT='3307'\nMILLRACE_SINK='connect'\n"
+    )
+    assert load(DatabaseSettings).mysql_port == 3307
+    assert load(StackSettings).stack_sink == "connect"
+    assert next(row for row in describe() if row.name == "MYSQL_PORT").source == "stack (millrace.env)"
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "millrace.env").write_text("DATABASE_URL='sqlite:///demo.db'\n")
+    assert load(StackSettings).stack_sink is None, "half of the demo and half of the stack"
+    (tmp_path / "demo" / "millrace.env").unlink()
+    (tmp_path / ".env").write_text("MYSQL_HOST=elsewhere\n")
+    assert load(StackSettings).stack_sink is None, "half of .env and half of the stack"
+
+
+def test_a_stack_has_a_label_with_and_without_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(StackSettings).stack_label == "millrace"
+    monkeypatch.setenv("MILLRACE_STACK_PREFIX", "blue-")
+    assert load(StackSettings).stack_label == "blue-"
 
 
 def test_names_that_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
