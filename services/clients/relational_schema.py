@@ -1,5 +1,7 @@
 """Bringing the relational schema to the newest revision, and refusing to work on another one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -11,6 +13,7 @@ from services.settings import PROJECT_ROOT
 
 MIGRATIONS = PROJECT_ROOT / "schemas" / "mysql"
 _ZONE = "business_timezone"
+_PATIENCE_SECONDS = 60
 _settings = sa.table("schema_settings", sa.column("name"), sa.column("value"))
 
 
@@ -33,11 +36,28 @@ def migrate(engine: Engine, business_timezone: str) -> str:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    write(engine, lambda connection: _keep_zone(connection, business_timezone))
+    with _alone(engine):
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        write(engine, lambda connection: _keep_zone(connection, business_timezone))
     return newest_revision()
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """One migration of a database at a time. SQLite needs no lock for it: its DDL is part of the write transaction."""
+    if engine.dialect.name != "mysql":
+        yield
+        return
+    with engine.connect() as connection:
+        lock = sa.func.concat(sa.func.database(), ".schema")
+        if not connection.scalar(sa.select(sa.func.get_lock(lock, _PATIENCE_SECONDS))):
+            raise SchemaError("somebody else has been migrating this database for a minute: run it again later")
+        try:
+            yield
+        finally:
+            connection.execute(sa.select(sa.func.release_lock(lock)))
 
 
 def _keep_zone(connection: Connection, zone: str) -> None:

@@ -152,7 +152,7 @@ def _(element: outbox_topic, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(outbox_shard, "mysql")
 def _(element: outbox_shard, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"CRC32(aggregate_id) % {SHARDS}"
+    return f"MOD(CRC32(aggregate_id), {SHARDS})"  # the driver takes % for a parameter
 
 
 @compiles(outbox_shard, "sqlite")

@@ -6,9 +6,9 @@ Every column that a plain INSERT of an order or an outbox row may leave out has 
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
 from sqlalchemy.dialects import mysql
 
+from schemas.mysql.steps import create_table
 from services.clients.types import (
     Money,
     UtcTime,
@@ -30,7 +30,7 @@ _MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_engine": "InnoDB"}
 
 
 def _catalogue() -> None:
-    op.create_table(
+    create_table(
         "users",
         sa.Column("id", identifier(), primary_key=True),
         sa.Column("email", sa.String(255), nullable=False),
@@ -38,7 +38,7 @@ def _catalogue() -> None:
         sa.Column("created_at", UtcTime, nullable=False, server_default=utc_now()),
         **_MYSQL,
     )
-    op.create_table(
+    create_table(
         "products",
         sa.Column("id", identifier(), primary_key=True),
         sa.Column("name", sa.String(255), nullable=False),
@@ -46,7 +46,7 @@ def _catalogue() -> None:
         sa.Column("created_at", UtcTime, nullable=False, server_default=utc_now()),
         **_MYSQL,
     )
-    op.create_table(
+    create_table(
         "inventory",
         sa.Column("id", identifier(), primary_key=True),
         sa.Column("product_id", identifier(), nullable=False, unique=True),
@@ -59,7 +59,7 @@ def _catalogue() -> None:
 
 
 def _orders() -> None:
-    op.create_table(
+    create_table(
         "orders",
         sa.Column("id", identifier(), primary_key=True),
         sa.Column("user_id", identifier(), nullable=False),
@@ -73,12 +73,14 @@ def _orders() -> None:
         sa.Column("created_at", UtcTime, nullable=False, server_default=utc_now()),
         sa.Column("updated_at", UtcTime, nullable=False, server_default=utc_now()),
         sa.Column("deleted_at", UtcTime),
-        sa.Index("idx_user_created", "user_id", "created_at"),
-        sa.Index("idx_status", "status"),
-        sa.Index("idx_order_date", "order_date"),
+        indexes={
+            "idx_user_created": ("user_id", "created_at"),
+            "idx_status": ("status",),
+            "idx_order_date": ("order_date",),
+        },
         **_MYSQL,
     )
-    op.create_table(
+    create_table(
         "order_items",
         sa.Column("id", identifier(), primary_key=True),
         sa.Column("order_id", identifier(), sa.ForeignKey("orders.id"), nullable=False),
@@ -86,10 +88,10 @@ def _orders() -> None:
         sa.Column("product_name", sa.String(255), nullable=False, server_default=""),
         sa.Column("quantity", sa.Integer, nullable=False),
         sa.Column("price", Money, nullable=False),
-        sa.Index("idx_item_order", "order_id"),
+        indexes={"idx_item_order": ("order_id",)},
         **_MYSQL,
     )
-    op.create_table(
+    create_table(
         "payments",
         sa.Column("id", identifier(), primary_key=True),
         sa.Column("order_id", identifier(), sa.ForeignKey("orders.id"), nullable=False),
@@ -98,13 +100,13 @@ def _orders() -> None:
         sa.Column("method", sa.String(16), nullable=False),
         sa.Column("created_at", UtcTime, nullable=False, server_default=utc_now()),
         sa.Column("updated_at", UtcTime, nullable=False, server_default=utc_now()),
-        sa.Index("idx_payment_order", "order_id"),
+        indexes={"idx_payment_order": ("order_id",)},
         **_MYSQL,
     )
 
 
 def _outbox() -> None:
-    op.create_table(
+    create_table(
         "outbox",
         sa.Column("id", big_serial(), primary_key=True, autoincrement=True),
         sa.Column("aggregate_id", identifier(64), nullable=False),
@@ -122,9 +124,11 @@ def _outbox() -> None:
         sa.Column("last_error", sa.String(1000)),
         sa.Column("dead_at", UtcTime),
         sa.Column("traceparent", sa.String(64)),
-        sa.Index("idx_processed_created", "processed", "created_at"),
-        sa.Index("idx_aggregate", "aggregate_id", "aggregate_type"),
-        sa.Index("idx_outbox_pending", "processed", "id"),
+        indexes={
+            "idx_processed_created": ("processed", "created_at"),
+            "idx_aggregate": ("aggregate_id", "aggregate_type"),
+            "idx_outbox_pending": ("processed", "id"),
+        },
         **_MYSQL,
     )
 
@@ -133,7 +137,7 @@ def upgrade() -> None:
     _catalogue()
     _orders()
     _outbox()
-    op.create_table(
+    create_table(
         "leases",
         sa.Column("name", identifier(64), primary_key=True),
         sa.Column("owner", sa.String(128), nullable=False),
@@ -141,7 +145,7 @@ def upgrade() -> None:
         sa.Column("expires_at", UtcTime, nullable=False),
         **_MYSQL,
     )
-    op.create_table(
+    create_table(
         "schema_settings",
         sa.Column("name", identifier(64), primary_key=True),
         sa.Column("value", sa.String(255), nullable=False),
