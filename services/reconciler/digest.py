@@ -1,9 +1,9 @@
 """Parts of a digest as SQL that MySQL, SQLite and ClickHouse compute alike (ClickHouse: queries.sql).
 
 A row's fields are joined by ``|`` into one text, strings as the hexadecimal of their UTF-8 bytes, so that no content
-can be taken for a separator; the first 40 bits of the MD5 of that text are a number, and these are added up over rows.
+can be taken for a separator; the first 40 bits of that text's SHA-256 are a number, and these are added up over rows.
 Sums do not depend on the order of the rows, stay within SQLite's 63 bits for 8 million of them, and hide one damage in
-10^12. MD5 (RFC 1321) is what all three databases have; nobody is kept from forging a row here, damage is to be seen.
+10^12. MySQL 9.6 took MD5 away; SHA-256 (FIPS 180-4) is in MySQL 8.4 and 9, in ClickHouse, and in Python for SQLite.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ColumnElement, FunctionElement
 
-_SQLITE_FUNCTION = "md5_number"
+_SQLITE_FUNCTION = "hash_number"
 
 
 class utf8_hex(FunctionElement[str]):  # noqa: N801 - reads as the SQL function it is
@@ -45,8 +45,8 @@ class joined(FunctionElement[str]):  # noqa: N801
         super().__init__(*fields)
 
 
-class md5_number(FunctionElement[int]):  # noqa: N801
-    """The first 40 bits of a text's MD5 as a number."""
+class hash_number(FunctionElement[int]):  # noqa: N801
+    """The first 40 bits of a text's SHA-256 as a number."""
 
     inherit_cache = True
 
@@ -55,17 +55,17 @@ class md5_number(FunctionElement[int]):  # noqa: N801
 
 
 def install(connection: Connection) -> None:
-    """Gives a SQLite connection the MD5 that it lacks; does nothing on MySQL."""
+    """Gives a SQLite connection the hash function that it lacks; does nothing on MySQL."""
     if connection.dialect.name != "sqlite":
         return
     driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
-    driver.create_function(_SQLITE_FUNCTION, 1, _md5_number, deterministic=True)
+    driver.create_function(_SQLITE_FUNCTION, 1, _hash_number, deterministic=True)
 
 
-def _md5_number(text: str | None) -> int | None:
+def _hash_number(text: str | None) -> int | None:
     if text is None:  # the item of an order that has none
         return None
-    return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[:5], "big")
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:5], "big")
 
 
 def _arguments(element: FunctionElement[Any], compiler: SQLCompiler, **kw: Any) -> list[str]:
@@ -103,11 +103,11 @@ def _(element: joined, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({separated})"
 
 
-@compiles(md5_number, "mysql")
-def _(element: md5_number, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"CAST(CONV(SUBSTRING(MD5({_arguments(element, compiler, **kw)[0]}), 1, 10), 16, 10) AS UNSIGNED)"
+@compiles(hash_number, "mysql")
+def _(element: hash_number, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"CAST(CONV(SUBSTRING(SHA2({_arguments(element, compiler, **kw)[0]}, 256), 1, 10), 16, 10) AS UNSIGNED)"
 
 
-@compiles(md5_number, "sqlite")
-def _(element: md5_number, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(hash_number, "sqlite")
+def _(element: hash_number, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{_SQLITE_FUNCTION}({_arguments(element, compiler, **kw)[0]})"

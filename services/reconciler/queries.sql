@@ -15,20 +15,20 @@ SELECT toUnixTimestamp64Milli(now64(3)) / 1000
 -- A price's bits read as an integer are its cents.
 WITH
     arrayMap(
-        (product, name, quantity, price) -> MD5(concat(
+        (product, name, quantity, price) -> SHA256(concat(
             hex(product), '|', hex(name), '|', toString(quantity), '|', toString(reinterpretAsInt64(price)))),
         items.product_id, items.product_name, items.quantity, items.price) AS lines,
-    arraySum(line -> bitShiftRight(byteSwap(reinterpretAsUInt64(substring(line, 1, 8))), 24), lines) AS items_md5,
-    MD5(concatWithSeparator('|',
+    arraySum(line -> bitShiftRight(byteSwap(reinterpretAsUInt64(substring(line, 1, 8))), 24), lines) AS items_hash,
+    SHA256(concatWithSeparator('|',
         hex(order_id), toString(version), hex(user_id), toString(created_at), toString(reinterpretAsInt64(total_amount)),
         hex(status), hex(payment_status), hex(payment_method),
-        toString(length(lines)), toString(items_md5))) AS digest
+        toString(length(lines)), toString(items_hash))) AS digest
 SELECT
     order_date,
     if(%(by_order)s, order_id, '') AS id,
     count() AS orders,
     sum(reinterpretAsInt64(total_amount)) AS cents,
-    sum(bitShiftRight(byteSwap(reinterpretAsUInt64(substring(digest, 1, 8))), 24)) AS md5
+    sum(bitShiftRight(byteSwap(reinterpretAsUInt64(substring(digest, 1, 8))), 24)) AS hash
 FROM orders_analytics FINAL
 WHERE is_deleted = 0 AND (NOT %(by_order)s OR order_date IN %(days)s)
 GROUP BY order_date, id

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from services.clients.types import cents
 from services.domain.tables import order_items, orders, outbox
-from services.reconciler.digest import joined, md5_number, time_text, utf8_hex
+from services.reconciler.digest import hash_number, joined, time_text, utf8_hex
 from services.reconciler.state import Digest, Item, OrderState
 
 _ORDER_AGGREGATES = ("Order", "Payment")  # both have the order's id
@@ -37,7 +37,7 @@ def _order_texts(days: Sequence[date] | None) -> sa.Subquery:
         utf8_hex(orders.c.payment_status),
         utf8_hex(orders.c.payment_method),
         sa.func.count(order_items.c.id),
-        sa.func.coalesce(sa.func.sum(md5_number(item)), 0),
+        sa.func.coalesce(sa.func.sum(hash_number(item)), 0),
     )
     texts = (
         sa.select(orders.c.order_date, orders.c.id, cents(orders.c.total_amount).label("cents"), text.label("text"))
@@ -49,20 +49,20 @@ def _order_texts(days: Sequence[date] | None) -> sa.Subquery:
 
 
 def day_digests_query() -> sa.Select[Any]:
-    """Day, orders, cents and sum of MD5 numbers, one row a day."""
+    """Day, orders, cents and sum of hash numbers, one row a day."""
     texts = _order_texts(None)
     return sa.select(
         texts.c.order_date,
         sa.func.count(),
         sa.func.sum(texts.c.cents),
-        sa.func.sum(md5_number(texts.c.text)),
+        sa.func.sum(hash_number(texts.c.text)),
     ).group_by(texts.c.order_date)
 
 
 def order_digests_query(days: Sequence[date]) -> sa.Select[Any]:
-    """Day, order id, cents and MD5 number, one row an order of these days."""
+    """Day, order id, cents and hash number, one row an order of these days."""
     texts = _order_texts(days)
-    return sa.select(texts.c.order_date, texts.c.id, texts.c.cents, md5_number(texts.c.text))
+    return sa.select(texts.c.order_date, texts.c.id, texts.c.cents, hash_number(texts.c.text))
 
 
 def day_digests(connection: Connection) -> dict[date, Digest]:
@@ -114,7 +114,7 @@ def in_flight(connection: Connection, order_ids: Iterable[str], since: datetime)
         outbox.c.aggregate_id.in_(ids),
         outbox.c.aggregate_type.in_(_ORDER_AGGREGATES),
         outbox.c.dead_at.is_(None),
-        sa.or_(outbox.c.processed.is_(False), outbox.c.processed_at > since, outbox.c.created_at > since),
+        sa.or_(outbox.c.processed == sa.false(), outbox.c.processed_at > since, outbox.c.created_at > since),
     )
     changed = sa.select(orders.c.id).where(orders.c.id.in_(ids), orders.c.updated_at > since)
     return set(connection.scalars(relayed)) | set(connection.scalars(changed))
@@ -124,7 +124,7 @@ def waiting_since(connection: Connection, before: datetime) -> tuple[int, dateti
     """How many order events from before that moment are unrelayed, and since when; None when there is none."""
     count, oldest = connection.execute(
         sa.select(sa.func.count(), sa.func.min(outbox.c.created_at)).where(
-            outbox.c.processed.is_(False),
+            outbox.c.processed == sa.false(),  # IS FALSE would use no index of MySQL's
             outbox.c.dead_at.is_(None),
             outbox.c.aggregate_type.in_(_ORDER_AGGREGATES),
             outbox.c.created_at < before,

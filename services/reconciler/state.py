@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 
 class Digest(NamedTuple):
-    """Sums over orders that do not depend on their order: how many, for how many cents, and of MD5 numbers."""
+    """Sums over orders that do not depend on their order: how many, for how many cents, and of hash numbers."""
 
     orders: int
     cents: int
-    md5: int
+    hash: int
 
 
 NOTHING = Digest(0, 0, 0)

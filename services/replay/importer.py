@@ -63,7 +63,7 @@ def replay(
 
 def pending_events(engine: Engine, at_most: int) -> int:
     """Events that wait for the relay, counted up to ``at_most``."""
-    waiting = sa.select(outbox.c.id).where(outbox.c.processed.is_(False)).limit(at_most).subquery()
+    waiting = sa.select(outbox.c.id).where(outbox.c.processed == sa.false()).limit(at_most).subquery()
     with engine.connect() as connection:
         return connection.scalar(sa.select(sa.func.count()).select_from(waiting)) or 0
 

@@ -67,7 +67,7 @@ def _store(engine: Engine, order_id: str, items: list[tuple[str, str, int, str]]
 
 
 def _number(text: str) -> int:
-    return int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:10], 16)
+    return int(hashlib.sha256(text.encode()).hexdigest()[:10], 16)
 
 
 def _hex(text: str) -> str:
@@ -118,6 +118,6 @@ def test_mysql_is_asked_for_the_same() -> None:
     text = str(relational.day_digests_query().compile(dialect=mysql.dialect()))
     assert "CAST(orders.total_amount * 100 AS SIGNED)" in text
     assert "COALESCE(HEX(CONVERT(orders.payment_method USING utf8mb4)), '')" in text
-    assert "CAST(CONV(SUBSTRING(MD5(order_texts.text), 1, 10), 16, 10) AS UNSIGNED)" in text
+    assert "CAST(CONV(SUBSTRING(SHA2(order_texts.text, 256), 1, 10), 16, 10) AS UNSIGNED)" in text
     assert "CAST(orders.created_at AS CHAR(26))" in text
     assert "GROUP_CONCAT" not in text.upper()
