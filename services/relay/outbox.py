@@ -63,6 +63,8 @@ class Backlog:
 
 _waiting = sa.and_(outbox.c.processed == sa.false(), outbox.c.dead_at.is_(None))
 _held_back = sa.and_(outbox.c.next_attempt_at.is_not(None), outbox.c.next_attempt_at > utc_now())
+# MySQL left to itself takes the other index that begins with `processed`, and sorts all that waits for every page
+_IN_ID_ORDER: Final = "FORCE INDEX (idx_outbox_pending)"
 _page = (
     sa.select(
         outbox.c.id,
@@ -79,6 +81,7 @@ _page = (
     .where(_waiting, outbox.c.id > sa.bindparam("after"))
     .order_by(outbox.c.id)
     .limit(sa.bindparam("rows"))
+    .with_hint(outbox, _IN_ID_ORDER, "mysql")
 )
 
 
@@ -166,6 +169,12 @@ class Outbox:
         """What waits at this moment, held-back events included."""
         with self._engine.connect() as connection:
             rows = connection.scalar(sa.select(sa.func.count()).select_from(outbox).where(_waiting)) or 0
-            oldest = connection.scalar(sa.select(outbox.c.created_at).where(_waiting).order_by(outbox.c.id).limit(1))
+            oldest = connection.scalar(
+                sa.select(outbox.c.created_at)
+                .where(_waiting)
+                .order_by(outbox.c.id)
+                .limit(1)
+                .with_hint(outbox, _IN_ID_ORDER, "mysql")
+            )
             age = (database_now(connection) - oldest).total_seconds() if oldest else 0.0
         return Backlog(rows, max(age, 0.0))
