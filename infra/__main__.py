@@ -1,0 +1,133 @@
+"""The stack, part by part: what each is made from, and what it waits for. `pulumi up` runs this."""
+
+import pulumi
+
+from infra import outputs, preflight
+from infra.components import images, network
+from infra.components.clickhouse import ClickHouse, ClickHouseArgs
+from infra.components.connect import Connect, ConnectArgs
+from infra.components.grafana import Grafana, GrafanaArgs
+from infra.components.jobs import CLICKHOUSE_SINK, DEBEZIUM_OUTBOX, JobArgs, Jobs
+from infra.components.kafka import Kafka, KafkaArgs
+from infra.components.kafka_ui import KafkaUi, KafkaUiArgs
+from infra.components.mysql import MySQL, MySQLArgs
+from infra.components.passwords import Passwords
+from infra.components.prometheus import Prometheus, PrometheusArgs
+from infra.components.services import Service, ServiceArgs
+from infra.components.settings import Settings
+from infra.config import load
+
+config = load()
+if config.preflight:
+    preflight.check(config)
+ports, memory = config.ports, config.memory
+
+site = network.place(config.prefix, config.bind, config.host)
+image = images.local(config.plugins) if config.images == "local" else images.upstream()
+secret = Passwords()
+
+# ---- servers
+
+kafka = Kafka(
+    site,
+    KafkaArgs(
+        image=image.kafka,
+        cluster_id=secret.cluster_id,
+        nodes=config.nodes,
+        port=ports["kafka"],
+        partitions=config.partitions,
+        retention_hours=config.retention_hours,
+        memory=memory["kafka"],
+    ),
+)
+mysql = MySQL(
+    site,
+    MySQLArgs(
+        image=image.mysql,
+        root_password=secret.of["mysql-root"],
+        password=secret.of["mysql-admin"],
+        port=ports["mysql"],
+        memory=memory["mysql"],
+    ),
+)
+clickhouse = ClickHouse(
+    site,
+    ClickHouseArgs(
+        image=image.clickhouse,
+        passwords={user: secret.of[f"clickhouse-{user}"] for user in ("admin", "writer", "reader", "grafana")},
+        timezone=config.timezone,
+        port=ports["clickhouse"],
+        native_port=ports["clickhouseNative"] if config.images == "upstream" else None,
+        memory=memory["clickhouse"],
+    ),
+)
+connect = Connect(
+    site,
+    ConnectArgs(
+        image=image.connect,
+        kafka=kafka,
+        writer_password=secret.of["clickhouse-writer"],
+        debezium_password=secret.of["mysql-debezium"],
+        port=ports["connect"],
+        memory=memory["connect"],
+    ),
+)
+
+# ---- jobs: what has to be there before the services work
+
+settings = Settings(passwords=secret.of, brokers=kafka.bootstrap, timezone=config.timezone, relay_mode=config.relay)
+jobs = Jobs(site, JobArgs(image=image.millrace, settings=settings, memory=memory["jobs"]))
+topics = jobs.topics(config.partitions, kafka.replicas, kafka.min_in_sync, config.retention_hours, after=kafka.brokers)
+database = jobs.database(config.seed_catalogue, after=[mysql.container])
+analytics = jobs.clickhouse(after=[clickhouse.container])
+wanted = {CLICKHOUSE_SINK: config.sink == "connect", DEBEZIUM_OUTBOX: config.relay == "debezium"}
+connectors = jobs.connectors(wanted, after=[connect.container, topics.done, database.done, analytics.done])
+
+# ---- services: what each waits for
+
+needs = {
+    "api": [database, analytics],
+    "relay": [topics, database, *([connectors] if config.relay == "debezium" else [])],
+    "transformer": [topics],
+    "aggregator": [database, analytics],
+    "reconciler": [topics, database, analytics, connectors],
+}
+if config.sink == "python":
+    needs["sink"] = [topics, analytics]
+services = {
+    name: Service(
+        site,
+        name,
+        ServiceArgs(
+            image=image.millrace,
+            port=ports["api" if name == "api" else f"{name}Metrics"],
+            settings=settings.of(name),
+            depends_on=[job.done for job in jobs_before],
+            memory=memory[name],
+        ),
+    )
+    for name, jobs_before in needs.items()
+}
+
+# ---- looking at it
+
+Prometheus(site, PrometheusArgs(image=image.prometheus, port=ports["prometheus"], memory=memory["prometheus"]))
+if image.grafana is not None:
+    Grafana(
+        site,
+        GrafanaArgs(
+            image=image.grafana,
+            admin_password=secret.of["grafana-admin"],
+            clickhouse_password=secret.of["clickhouse-grafana"],
+            timezone=config.timezone,
+            port=ports["grafana"],
+            memory=memory["grafana"],
+            depends_on=[analytics.done],
+        ),
+    )
+if image.kafka_ui is not None:
+    KafkaUi(site, KafkaUiArgs(image=image.kafka_ui, kafka=kafka, port=ports["kafkaUi"], memory=memory["kafkaUi"]))
+
+for name, link in outputs.links(config, kafka.published).items():
+    pulumi.export(name, link)
+pulumi.export("environment", outputs.environment(config, kafka.published, secret))

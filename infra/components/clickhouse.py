@@ -1,0 +1,72 @@
+"""ClickHouse: the analytics, and who may do what with them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Template
+from typing import Final
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.components.container import Health, Spec, Upload, server
+from infra.components.files import read
+from infra.components.site import Site
+
+ROLE: Final = "clickhouse"
+HTTP_PORT: Final = 8123
+NATIVE_PORT: Final = 9000
+DATABASE: Final = "analytics"
+USERS: Final = ("admin", "writer", "reader", "grafana")
+_HEALTH: Final = "/opt/millrace/http-healthy.sh"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickHouseArgs:
+    """`passwords` of USERS. `port`, `native_port` (None: not published): on this machine. `memory` is MiB."""
+
+    image: pulumi.Input[str]
+    passwords: Mapping[str, pulumi.Input[str]]
+    timezone: str = "UTC"
+    port: int = HTTP_PORT
+    native_port: int | None = NATIVE_PORT
+    memory: int = 1536
+
+
+class ClickHouse(pulumi.ComponentResource):
+    """One server whose users are declared in a file, so that nobody has to be asked to make them."""
+
+    def __init__(self, site: Site, args: ClickHouseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the server and its volume."""
+        super().__init__("millrace:stack:ClickHouse", ROLE, None, opts)
+        spec = Spec(
+            image=args.image,
+            memory=args.memory,
+            # the users file below is the only source of users
+            environment={"CLICKHOUSE_SKIP_USER_SETUP": "1"},
+            ports={HTTP_PORT: args.port} | ({NATIVE_PORT: args.native_port} if args.native_port else {}),
+            volumes={"/var/lib/clickhouse": site.volume(ROLE)},
+            uploads={
+                "/etc/clickhouse-server/users.d/millrace.xml": Upload(content=users_file(args)),
+                "/etc/clickhouse-server/config.d/millrace.xml": Upload(content=read("templates/clickhouse-server.xml")),
+                _HEALTH: Upload(content=read("health/http.sh"), executable=True),
+            },
+            # its entrypoint prepares the data folder as root and goes on as clickhouse
+            capabilities=["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
+            open_files=262_144,
+            grace=60,
+        )
+        health = Health(test=["CMD", _HEALTH, str(HTTP_PORT), "/ping"])
+        self.container: docker.Container = server(site, ROLE, spec, health, self)
+        self.register_outputs({"port": args.port})
+
+
+def users_file(args: ClickHouseArgs) -> pulumi.Output[str]:
+    """The users file, with the digest of every password. Secret, because a digest can be tried against guesses."""
+    template = Template(read("templates/clickhouse-users.xml"))
+
+    def fill(passwords: Mapping[str, str]) -> str:
+        digests = {user: hashlib.sha256(passwords[user].encode()).hexdigest() for user in USERS}
+        return template.substitute(digests, timezone=args.timezone, database=DATABASE)
+
+    return pulumi.Output.all(**{user: args.passwords[user] for user in USERS}).apply(fill)

@@ -1,0 +1,90 @@
+"""Kafka Connect: one worker, its state in Kafka, its secrets in its environment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import Template
+from typing import Final
+
+import pulumi
+import pulumi_docker as docker
+
+from infra.components import clickhouse, mysql
+from infra.components.container import Health, Spec, Upload, server
+from infra.components.files import read
+from infra.components.kafka import Kafka
+from infra.components.site import Site
+
+ROLE: Final = "kafka-connect"
+PORT: Final = 8083
+_PROPERTIES: Final = "/opt/kafka/config/millrace-connect.properties"
+_HEALTH: Final = "/opt/millrace/http-healthy.sh"
+_JVM: Final = (
+    "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxMetaspaceSize=192m -XX:ReservedCodeCacheSize=64m"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectArgs:
+    """`port`: on this machine. `heap` and `memory` are MiB."""
+
+    image: pulumi.Input[str]
+    kafka: Kafka
+    writer_password: pulumi.Input[str]
+    debezium_password: pulumi.Input[str]
+    port: int = PORT
+    heap: int = 384
+    memory: int = 896
+    depends_on: Sequence[pulumi.Input[pulumi.Resource]] = ()
+
+
+class Connect(pulumi.ComponentResource):
+    """The worker. Connectors are registered by a job."""
+
+    def __init__(self, site: Site, args: ConnectArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Registers the worker."""
+        super().__init__("millrace:stack:Connect", ROLE, None, opts)
+        known = connector_environment(args)
+        spec = Spec(
+            image=args.image,
+            memory=args.memory,
+            command=["/opt/kafka/bin/connect-distributed.sh", _PROPERTIES],
+            environment={
+                **known,
+                "KAFKA_HEAP_OPTS": f"-Xms{args.heap}m -Xmx{args.heap}m",
+                "KAFKA_JVM_PERFORMANCE_OPTS": _JVM,
+            },
+            ports={PORT: args.port},
+            uploads={
+                _PROPERTIES: Upload(content=worker_properties(args.kafka, known)),
+                _HEALTH: Upload(content=read("health/http.sh"), executable=True),
+            },
+            grace=30,
+            depends_on=[*args.kafka.brokers, *args.depends_on],
+        )
+        health = Health(test=["CMD", _HEALTH, str(PORT), "/connectors"])
+        self.container: docker.Container = server(site, ROLE, spec, health, self)
+        self.register_outputs({"port": args.port})
+
+
+def connector_environment(args: ConnectArgs) -> dict[str, pulumi.Input[str]]:
+    """What a connector's configuration may name as `${env:NAME}`."""
+    return {
+        "CLICKHOUSE_DATABASE": clickhouse.DATABASE,
+        "CLICKHOUSE_HOSTNAME": clickhouse.ROLE,
+        "CLICKHOUSE_HTTP_PORT": str(clickhouse.HTTP_PORT),
+        "CLICKHOUSE_WRITER_PASSWORD": args.writer_password,
+        "CLICKHOUSE_WRITER_USER": "writer",
+        "KAFKA_BOOTSTRAP": args.kafka.bootstrap,
+        "MYSQL_DATABASE": mysql.DATABASE,
+        "MYSQL_DEBEZIUM_PASSWORD": args.debezium_password,
+        "MYSQL_DEBEZIUM_USER": "debezium",
+        "MYSQL_HOSTNAME": mysql.ROLE,
+        "MYSQL_TCP_PORT": str(mysql.PORT),
+    }
+
+
+def worker_properties(kafka: Kafka, allowed: Sequence[str] | dict[str, pulumi.Input[str]]) -> str:
+    """The worker's configuration; connectors may name the variables in `allowed` and no other."""
+    return Template(read("templates/connect.properties")).substitute(
+        bootstrap=kafka.bootstrap, port=PORT, replicas=kafka.replicas, allowed="|".join(sorted(allowed))
+    )

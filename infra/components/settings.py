@@ -1,0 +1,83 @@
+"""The environment of the project's own containers: each gets what it uses, under a user of its own, and nothing more."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.components import clickhouse, connect, mysql
+
+Environment = dict[str, pulumi.Input[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """`passwords` as `Passwords.of`; `brokers` are bootstrap servers inside the network; `timezone` is the business zone."""
+
+    passwords: Mapping[str, pulumi.Output[str]]
+    brokers: str
+    timezone: str
+    relay_mode: str
+
+    @property
+    def common(self) -> Environment:
+        """What every process reads."""
+        return {"BUSINESS_TIMEZONE": self.timezone}
+
+    @property
+    def kafka(self) -> Environment:
+        """The way to the brokers."""
+        return {"KAFKA_BROKERS": self.brokers}
+
+    @property
+    def connect(self) -> Environment:
+        """The way to Kafka Connect's REST interface."""
+        return {"CONNECT_URL": f"http://{connect.ROLE}:{connect.PORT}"}
+
+    def mysql(self, user: str) -> Environment:
+        """The way to the relational database as one of its users."""
+        return {
+            "MYSQL_HOST": mysql.ROLE,
+            "MYSQL_PORT": str(mysql.PORT),
+            "MYSQL_DATABASE": mysql.DATABASE,
+            "MYSQL_USER": user,
+            "MYSQL_PASSWORD": self.passwords[f"mysql-{user}"],
+        }
+
+    def clickhouse(self, user: str) -> Environment:
+        """The way to ClickHouse as one of its users."""
+        return {
+            "CLICKHOUSE_HOST": f"http://{clickhouse.ROLE}:{clickhouse.HTTP_PORT}",
+            "CLICKHOUSE_DATABASE": clickhouse.DATABASE,
+            "CLICKHOUSE_USER": user,
+            "CLICKHOUSE_PASSWORD": self.passwords[f"clickhouse-{user}"],
+        }
+
+    def of(self, name: str) -> Environment:
+        """What the process or job of this name is given."""
+        return {**self.common, **self._own[name]}
+
+    @property
+    def _own(self) -> dict[str, Environment]:
+        return {
+            "topics-job": self.kafka,
+            "database-job": {**self.mysql("root"), **self._service_users},
+            "clickhouse-job": self.clickhouse("admin"),
+            "connectors-job": self.connect,
+            "api": {
+                **self.mysql("api"),
+                **self.clickhouse("reader"),
+                "MILLRACE_ADMIN_TOKEN": self.passwords["admin-token"],
+            },
+            "relay": {**self.mysql("relay"), **self.kafka, **self.connect, "RELAY_MODE": self.relay_mode},
+            "transformer": self.kafka,
+            "sink": {**self.kafka, **self.clickhouse("writer")},
+            "aggregator": {**self.mysql("aggregator"), **self.clickhouse("writer")},
+            "reconciler": {**self.mysql("reconciler"), **self.clickhouse("writer"), **self.kafka},
+        }
+
+    @property
+    def _service_users(self) -> Environment:
+        """Passwords of the users that the database job makes."""
+        users = ("api", "relay", "aggregator", "reconciler", "debezium")
+        return {f"MYSQL_{user.upper()}_PASSWORD": self.passwords[f"mysql-{user}"] for user in users}

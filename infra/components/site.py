@@ -1,0 +1,50 @@
+"""Where parts stand: the names, labels, network and address they share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+import pulumi_docker as docker
+
+STACK_LABEL: Final = "dev.millrace.stack"
+ROLE_LABEL: Final = "dev.millrace.role"
+DEFAULT_STACK: Final = "millrace"
+
+
+@dataclass(frozen=True)
+class Site:
+    """One stack on one engine.
+
+    `prefix` goes before the name of everything the engine knows; inside the network parts keep their plain names.
+    `bind` is the address of this machine that ports are published on, `host` how clients on it name it.
+    """
+
+    prefix: str
+    bind: str
+    host: str
+    network: docker.Network
+
+    def name(self, role: str) -> str:
+        """What the engine calls the container of this role."""
+        return self.prefix + role
+
+    def labels(self, role: str) -> dict[str, str]:
+        """Labels of a container, by which its stack and its part in it are found again."""
+        return {**stack_labels(self.prefix), ROLE_LABEL: role}
+
+    def volume(self, role: str, extra: Mapping[str, str] | None = None) -> docker.Volume:
+        """Durable storage. `pulumi destroy` leaves it: what removes data is asked for by name (`make clean`)."""
+        name = f"{self.prefix}{DEFAULT_STACK}-{role}"
+        labels = {**stack_labels(self.prefix), ROLE_LABEL: role, **(extra or {})}
+        return docker.Volume(
+            f"{role}-data",
+            name=name,
+            labels=[docker.VolumeLabelArgs(label=label, value=value) for label, value in sorted(labels.items())],
+            opts=pulumi.ResourceOptions(parent=self.network, retain_on_delete=True),
+        )
+
+
+def stack_labels(prefix: str) -> dict[str, str]:
+    """The label everything of one stack carries."""
+    return {STACK_LABEL: prefix or DEFAULT_STACK}

@@ -1,0 +1,192 @@
+"""The configuration of one stack, read once and checked as a whole before anything is registered."""
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+from zoneinfo import ZoneInfo
+
+import pulumi
+from pulumi.runtime.config import CONFIG
+
+from infra import keys
+from infra.components.files import PROJECT
+from infra.faults import NAMESPACE, key, refuse
+
+_PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "127.0.0.1"})  # noqa: S104 - compared with, never listened on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What `infra/keys.py` names, typed. `ports` and `memory` (MiB) are by name; `plugins` exists and was looked through."""
+
+    images: keys.Images
+    sink: keys.Sink
+    relay: keys.Relay
+    nodes: int
+    partitions: int
+    retention_hours: int
+    plugins: Path | None
+    prefix: str
+    bind: str
+    timezone: str
+    ports: Mapping[str, int]
+    memory: Mapping[str, int]
+    seed_catalogue: bool
+    preflight: bool
+
+    @property
+    def published_ports(self) -> dict[str, int]:
+        """Configuration key to port on this machine, of those this stack publishes."""
+        absent = set()
+        if self.sink == "connect":
+            absent.add("sinkMetrics")
+        if self.images == "local":
+            absent |= {"clickhouseNative", "kafkaUi", "grafana"}
+        used = {f"ports.{name}": port for name, port in self.ports.items() if name not in absent | {"kafka"}}
+        for node in range(self.nodes):
+            used["ports.kafka" + (f" (node {node + 1})" if node else "")] = self.ports["kafka"] + node
+        return used
+
+    @property
+    def host(self) -> str:
+        """How this machine reaches what is published."""
+        return "localhost" if self.bind in _EVERYWHERE else self.bind
+
+
+def load() -> Config:
+    """The configuration of the stack that is running. Raises Refusal with one line for the first thing wrong."""
+    given = pulumi.Config(NAMESPACE)
+    _refuse_unknown()
+    config = Config(
+        images=cast(keys.Images, _choice(given, "images")),
+        sink=cast(keys.Sink, _choice(given, "sink")),
+        relay=cast(keys.Relay, _choice(given, "relay")),
+        nodes=_nodes(given),
+        partitions=_number(given, "kafka.partitions", keys.NUMBERS["kafka.partitions"], 1, 1000),
+        retention_hours=_number(given, "kafka.retentionHours", keys.NUMBERS["kafka.retentionHours"], 1, 87_600),
+        plugins=_folder(_text(given, "connect.plugins")),
+        prefix=_prefix(_text(given, "prefix")),
+        bind=_address(_text(given, "bind")),
+        timezone=_zone(_text(given, "timezone")),
+        ports={name: _number(given, f"ports.{name}", port, 1, 65_535) for name, port in keys.PORTS.items()},
+        memory={
+            name: _number(given, f"memory.{name}", default, least, 1_048_576)
+            for name, (default, least) in keys.MEMORY.items()
+        },
+        seed_catalogue=_switch(given, "seedCatalogue"),
+        preflight=_switch(given, "preflight"),
+    )
+    _refuse_combinations(config)
+    _refuse_shared_ports(config)
+    return config
+
+
+def _refuse_unknown() -> None:
+    known = keys.defaults()
+    for full in sorted(CONFIG.get()):
+        namespace, _, name = full.partition(":")
+        if namespace == NAMESPACE and name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {key(close[0])}?" if close else "Pulumi.yaml lists them all"
+            raise refuse(name, "is not a configuration key", hint)
+
+
+def _choice(given: pulumi.Config, name: str) -> str:
+    choices = keys.CHOICES[name]
+    value = given.get(name) or choices[0]
+    if value not in choices:
+        raise refuse(name, f"is {value!r}", f"choose {' or '.join(choices)}")
+    return value
+
+
+def _text(given: pulumi.Config, name: str) -> str:
+    value = given.get(name)
+    return keys.TEXTS[name] if value is None else value.strip()
+
+
+def _switch(given: pulumi.Config, name: str) -> bool:
+    try:
+        value = given.get_bool(name)
+    except pulumi.ConfigTypeError:
+        raise refuse(name, f"is {given.get(name)!r}", "choose true or false") from None
+    return keys.SWITCHES[name] if value is None else value
+
+
+def _number(given: pulumi.Config, name: str, default: int, least: int, most: int) -> int:
+    text = given.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"-?\d{1,9}", text.strip()) or not least <= int(text) <= most:
+        raise refuse(name, f"is {text!r}", f"give a whole number from {least} to {most}")
+    return int(text)
+
+
+def _nodes(given: pulumi.Config) -> int:
+    nodes = _number(given, "kafka.nodes", keys.NUMBERS["kafka.nodes"], 1, 1000)
+    if nodes not in (1, 3):
+        raise refuse("kafka.nodes", f"is {nodes}", "a quorum needs an odd number; choose 1 or 3")
+    return nodes
+
+
+def _prefix(value: str) -> str:
+    if value and not _PREFIX.fullmatch(value):
+        raise refuse(
+            "prefix", f"is {value!r}", "use at most 32 of a-z, 0-9, - and _, beginning with a letter or digit (demo-)"
+        )
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(value))
+    except ValueError:
+        raise refuse(
+            "bind", f"is {value!r}", "give an IPv4 address of this machine: 127.0.0.1 for itself alone"
+        ) from None
+
+
+def _zone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (KeyError, ValueError, OSError):
+        raise refuse("timezone", f"is {value!r}", "give an IANA time zone, like Europe/Berlin") from None
+
+
+def _folder(value: str) -> Path | None:
+    """The plugin folder; a relative path is taken from the project's root."""
+    if not value:
+        return None
+    folder = (PROJECT / Path(value).expanduser()).resolve()
+    if not folder.is_dir():
+        raise refuse("connect.plugins", f"names {folder}, which is not a folder", "correct the path, or remove the key")
+    return folder
+
+
+def _refuse_combinations(config: Config) -> None:
+    if config.images == "local" and config.sink == "connect" and config.plugins is None:
+        raise refuse(
+            "sink",
+            "is connect, but the local Connect image has no ClickHouse sink",
+            f"set {key('connect.plugins')} to a folder with its release archive, or {key('sink')} to python",
+        )
+    if config.images == "upstream" and config.plugins is not None:
+        raise refuse(
+            "connect.plugins",
+            f"is set, but with {key('images')} upstream the Connect image has the pinned release",
+            f"remove it, or set {key('images')} to local",
+        )
+
+
+def _refuse_shared_ports(config: Config) -> None:
+    owner: dict[int, str] = {}
+    for name, port in config.published_ports.items():
+        if port > 65_535:
+            raise refuse(name, f"would be port {port}", "set ports.kafka lower, the nodes' ports follow it")
+        if port in owner:
+            raise refuse(name, f"is port {port}, as is {key(owner[port])}", "give one of them another port")
+        owner[port] = name

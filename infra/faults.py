@@ -1,0 +1,19 @@
+"""How the program refuses: one line that names the configuration key, the port or the file, and what to do."""
+
+import pulumi
+
+NAMESPACE = "millrace"
+
+
+class Refusal(pulumi.RunError):
+    """Nothing was created. The message is one line; Pulumi shows it without a stack trace."""
+
+
+def key(name: str) -> str:
+    """A configuration key as `pulumi config set` wants it."""
+    return f"{NAMESPACE}:{name}"
+
+
+def refuse(name: str, why: str, remedy: str) -> Refusal:
+    """The refusal of the value of configuration key `name`."""
+    return Refusal(f"{key(name)} {why}: {remedy}")
