@@ -22,7 +22,7 @@ _EVERYWHERE: Final = frozenset({"0.0.0.0", "127.0.0.1"})  # noqa: S104 - compare
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What `infra/keys.py` names, typed. `ports` and `memory` (MiB) are by name; `plugins` exists and was looked through."""
+    """What `infra/keys.py` names, typed. `ports` and `memory` (MiB) are by name; `plugins` is a folder that exists."""
 
     images: keys.Images
     sink: keys.Sink

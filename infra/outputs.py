@@ -58,6 +58,7 @@ def environment(config: Config, kafka: str, passwords: Passwords) -> pulumi.Outp
         "VERIFY_METRICS_PORT": str(ports["reconcilerMetrics"]),
         "MILLRACE_IMAGES": config.images,
         "MILLRACE_KAFKA_NODES": str(config.nodes),
+        "MILLRACE_KAFKA_PARTITIONS": str(config.partitions),
         "MILLRACE_SINK": config.sink,
         "MILLRACE_STACK_PREFIX": config.prefix,
         "PROMETHEUS_URL": f"http://{host}:{ports['prometheus']}",

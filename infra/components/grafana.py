@@ -23,8 +23,10 @@ _DASHBOARDS: Final = "/var/lib/millrace/dashboards"
 
 @dataclass(frozen=True, kw_only=True)
 class GrafanaArgs:
-    """`port`: on this machine. `files`: folder with provisioning/ and dashboards/. `settings`: further variables that the
-    provisioning files may name. `memory` is MiB."""
+    """`port`: on this machine. `files`: folder with provisioning/ and dashboards/. `memory` is MiB.
+
+    `settings`: further variables that the provisioning files may name.
+    """
 
     image: pulumi.Input[str]
     admin_password: pulumi.Input[str]

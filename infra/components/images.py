@@ -41,7 +41,7 @@ def upstream() -> Images:
 
 
 def local_references(plugins: Path | None) -> Mapping[str, str]:
-    """Name to reference of the local set. The tag is a digest of all an image is made of: stale means it is not there."""
+    """Name to reference of the local set. A tag is the digest of all an image is made of: a stale one is missing."""
     from images.recipes import reference
 
     names = ("kafka", "mysql", "clickhouse", "prometheus", "millrace")

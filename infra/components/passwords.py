@@ -1,4 +1,4 @@
-"""What nobody chooses: a password for every user, the admin token, the Kafka cluster's id. Kept in the encrypted state."""
+"""What nobody chooses: a password for every user, the admin token, the id of the Kafka cluster."""
 
 import base64
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The environment of the project's own containers: each gets what it uses, under a user of its own, and nothing more."""
+"""The environment of the project's own containers: each gets what it uses, under a user of its own, nothing more."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Environment = dict[str, pulumi.Input[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`passwords` as `Passwords.of`; `brokers` are bootstrap servers inside the network; `timezone` is the business zone."""
+    """`passwords` as `Passwords.of`; `brokers`: bootstrap servers inside the network; `timezone`: the business zone."""
 
     passwords: Mapping[str, pulumi.Output[str]]
     brokers: str

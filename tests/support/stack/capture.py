@@ -117,7 +117,7 @@ def _run(program: Program, config: dict[str, str], secrets: list[str], create: C
     with _event_loops():
         set_all_config(config, secrets)
         set_mocks(monitor.mocks, project=PROJECT_NAME, stack=STACK_NAME, preview=False, monitor=monitor)
-        awaited(lambda: _declare(program))()
+        awaited(lambda: _declare(program))()  # type: ignore[no-untyped-call]  # the SDK's own
 
 
 @contextlib.contextmanager
@@ -143,24 +143,15 @@ def _event_loops() -> Iterator[None]:
             loop.close()
 
 
-def _declare(program: Program) -> pulumi.Output[None]:
+async def _declare(program: Program) -> None:
     runpy.run_path(str(PROGRAM), run_name="__main__")
     stack = get_root_resource()
     assert isinstance(stack, Stack)
-    kept = [_keep(program, name, pulumi.Output.from_input(value)) for name, value in stack.outputs.items()]
-    return pulumi.Output.all(*kept).apply(lambda _: None)
-
-
-def _keep(program: Program, name: str, value: pulumi.Output[Any]) -> pulumi.Output[None]:
-    async def is_secret() -> bool:
-        return await value.is_secret()
-
-    def keep(resolved: tuple[Any, bool]) -> None:
-        program.outputs[name], secret = resolved
-        if secret:
+    for name, exported in stack.outputs.items():
+        value: pulumi.Output[Any] = pulumi.Output.from_input(exported)
+        program.outputs[name] = await value.future()
+        if await value.is_secret():
             program.secret_outputs.add(name)
-
-    return pulumi.Output.all(value, pulumi.Output.from_input(is_secret())).apply(lambda both: keep((both[0], both[1])))
 
 
 class _Resources(Mocks):
@@ -210,7 +201,7 @@ class _Monitor(MockMonitor):
         self._program, self._lock = program, threading.Lock()
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the engine's own name
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # the SDK's own
         if request.type != "pulumi:pulumi:Stack":
             with self._lock:
                 self._program.resources[answer.urn] = Resource(
