@@ -49,10 +49,11 @@ def _catalogue() -> None:
     create_table(
         "inventory",
         sa.Column("id", identifier(), primary_key=True),
-        sa.Column("product_id", identifier(), nullable=False, unique=True),
+        sa.Column("product_id", identifier(), nullable=False),
         sa.Column("quantity", sa.Integer, nullable=False),
         sa.Column("reserved", sa.Integer, nullable=False, server_default="0"),
         sa.Column("version", sa.Integer, nullable=False, server_default="1"),
+        sa.UniqueConstraint("product_id", name="inventory_of_product"),
         sa.CheckConstraint("reserved >= 0 AND reserved <= quantity", name="inventory_not_oversold"),
         **_MYSQL,
     )
