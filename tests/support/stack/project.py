@@ -1,0 +1,32 @@
+"""The project's program and its configuration, as the CLI's language host hands them over."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Mapping
+
+from infra.faults import NAMESPACE
+from infra.keys import PORTS
+from tests.support.stack.capture import PROGRAM
+from tests.support.stack.ports import free_block
+
+_KAFKA_NODES = 3
+
+
+def run_infra() -> None:
+    """The very program, untouched."""
+    runpy.run_path(str(PROGRAM), run_name="__main__")
+
+
+def as_config(given: Mapping[str, object]) -> dict[str, str]:
+    """Keys with their namespace, values in the form `pulumi config set` keeps them."""
+    return {f"{NAMESPACE}:{key.removeprefix(f'{NAMESPACE}:')}": _text(value) for key, value in given.items()}
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def free_ports() -> dict[str, object]:
+    """A free port for each one that can be configured; as many in a row as Kafka has nodes at most."""
+    return {f"ports.{name}": free_block(_KAFKA_NODES if name == "kafka" else 1) for name in PORTS}
