@@ -6,6 +6,7 @@ its standard input, which only its parent holds open, and then removes everythin
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 import sys
 from functools import cache
@@ -25,7 +26,7 @@ def watch_over_this_process() -> subprocess.Popen[bytes] | None:
     if not testcontainers_config.ryuk_disabled:
         Reaper.get_instance()
         return None
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", __spec__.name, SESSION_ID],
         cwd=PROJECT,
         stdin=subprocess.PIPE,
@@ -33,6 +34,8 @@ def watch_over_this_process() -> subprocess.Popen[bytes] | None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is not meant for it
     )
+    atexit.register(process.communicate)
+    return process
 
 
 def can_have_testcontainers_reaper(client: docker.DockerClient) -> bool:
