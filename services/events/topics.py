@@ -7,6 +7,10 @@ EVENT_TOPICS = (ORDER_EVENTS, PAYMENT_EVENTS, INVENTORY_EVENTS)
 ANALYTICS_TOPIC = "orders_analytics"
 DEAD_LETTER_SUFFIX = ".dlq"
 
+# Of the connector outbox-debezium alone (docs/debezium.md): one partition each; the history is kept for ever.
+HEARTBEAT_TOPIC = "heartbeat.outbox-debezium"
+SCHEMA_HISTORY_TOPIC = "schema-history.outbox-debezium"
+
 
 def dead_letter_topic(topic: str) -> str:
     """Where what cannot be processed from ``topic`` goes, with the reason in its headers."""

@@ -78,11 +78,14 @@ def _encode(events: Sequence[Event], missing: set[str], produced: Produced) -> l
 
 def message_of(event: Event) -> Outgoing:
     """The event as contracts say: key = aggregate id, value = payload. Raises ValueError for text that is no UTF-8."""
-    headers = [("eventType", event.event_type), ("aggregateType", event.aggregate_type), ("eventId", event.event_id)]
-    if event.traceparent:
-        headers.append(("traceparent", event.traceparent))
-    encoded: Headers = [(name, value.encode()) for name, value in headers]
-    return Outgoing(event.topic, event.aggregate_id.encode(), event.payload.encode(), encoded)
+    headers: Headers = [
+        ("eventType", event.event_type.encode()),
+        ("aggregateType", event.aggregate_type.encode()),
+        ("eventId", event.event_id.encode()),
+        # null where there is none: Debezium's event router cannot leave it out, and both make the same bytes
+        ("traceparent", None if event.traceparent is None else event.traceparent.encode()),
+    ]
+    return Outgoing(event.topic, event.aggregate_id.encode(), event.payload.encode(), headers)
 
 
 def _sort_out(events: Sequence[Event], outcomes: Sequence[Outcome], produced: Produced) -> None:

@@ -145,6 +145,9 @@ class ConnectSettings(Group):
 
 
 class RelaySettings(Group):
+    relay_mode: Literal["outbox", "debezium"] = Field(
+        "outbox", description="outbox: the relay produces; debezium: it marks what that connector has produced"
+    )
     outbox_batch_size: int = Field(500, ge=1, le=10_000, description="events a relay batch holds at most")
     outbox_polling_interval: PollingSeconds = Field(
         0.25, gt=0, le=3600, description="longest pause between polls when idle: seconds, or */5 * * * * *"

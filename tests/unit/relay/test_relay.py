@@ -225,6 +225,12 @@ def test_the_message_is_as_the_contract_says(engine: Engine, stage: Stage) -> No
     )
 
 
+def test_an_event_without_a_trace_says_so(engine: Engine, stage: Stage) -> None:
+    insert_event(engine, "o1")
+    (event,) = Outbox(engine, Lease(engine, LEASE, "reader", 1)).waiting(1)
+    assert message_of(event).headers[-1] == ("traceparent", None)
+
+
 def test_a_row_held_back_by_hand_is_released_when_its_time_has_come(engine: Engine, stage: Stage) -> None:
     made = insert_event(engine, "a", "A1")
     set_columns(engine, made, next_attempt_at=seconds_from_now(60))
