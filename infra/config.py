@@ -14,6 +14,8 @@ from pulumi.runtime.config import CONFIG
 
 from infra import keys
 from infra.components.files import PROJECT
+from infra.components.kafka import broker
+from infra.components.site import DEFAULT_STACK
 from infra.faults import NAMESPACE, key, refuse
 
 _PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -38,6 +40,30 @@ class Config:
     memory: Mapping[str, int]
     seed_catalogue: bool
     preflight: bool
+
+    @property
+    def stack(self) -> str:
+        """The value of the label that everything of this stack carries."""
+        return self.prefix or DEFAULT_STACK
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Names of the containers, without the prefix."""
+        brokers = tuple(broker(node + 1) for node in range(self.nodes))
+        servers = ("mysql", "clickhouse", "kafka-connect", "prometheus")
+        pages = ("grafana", "kafka-ui") if self.images == "upstream" else ()
+        processes = ("api", "relay", "transformer", "aggregator", "reconciler")
+        sink = ("sink",) if self.sink == "python" else ()
+        jobs = ("topics-job", "database-job", "clickhouse-job", "connectors-job")
+        return brokers + servers + pages + processes + sink + jobs
+
+    @property
+    def memory_limits(self) -> int:
+        """MiB that all containers may use together, one job at a time."""
+        absent = {"grafana", "kafkaUi"} if self.images == "local" else set()
+        absent |= {"sink"} if self.sink == "connect" else set()
+        parts = sum(mib for name, mib in self.memory.items() if name not in absent)
+        return parts + (self.nodes - 1) * self.memory["kafka"]
 
     @property
     def published_ports(self) -> dict[str, int]:
@@ -164,6 +190,14 @@ def _folder(value: str) -> Path | None:
     folder = (PROJECT / Path(value).expanduser()).resolve()
     if not folder.is_dir():
         raise refuse("connect.plugins", f"names {folder}, which is not a folder", "correct the path, or remove the key")
+    from images.recipes import check_plugins
+
+    from images.errors import PluginsError
+
+    try:
+        check_plugins(folder)
+    except PluginsError as unusable:
+        raise refuse("connect.plugins", f"names {folder}", str(unusable)) from None
     return folder
 
 

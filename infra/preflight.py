@@ -1,7 +1,132 @@
-"""What can be known before anything is created: the engine, the ports and the images."""
+"""What would make the `up` fail halfway, told in one line before anything is created."""
 
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from infra.components.images import local_references
+from infra.components.kafka import NODES_LABEL
+from infra.components.site import DEFAULT_STACK, STACK_LABEL
 from infra.config import Config
+from infra.engine import Facts, connected, look
+from infra.faults import Refusal, key, refuse
+
+_GIB: Final = 2**30
+_MIB: Final = 2**20
+LEAST_DISK: Final = 4 * _GIB
+"""Images, a week of topics and some room, where the engine keeps its data."""
+USED_OF_LIMITS: Final = 0.4
+"""Measured: parts use less than this share of their memory limits together; a limit is for one that goes wrong."""
 
 
 def check(config: Config) -> None:
-    """Raises Refusal with one line for the first thing that would make the `up` fail."""
+    """Raises Refusal for the first thing that is not as the stack needs it; creates and changes nothing."""
+    with connected() as client:
+        facts = look(client)
+    for fault in faults(config, facts, lambda port: bindable(config.bind, port)):
+        raise fault
+
+
+def faults(config: Config, facts: Facts, free: Callable[[int], str | None]) -> Iterator[Refusal]:
+    """Everything wrong, the first to be mended first. `free` says why a port cannot be had, None when it can."""
+    yield from _memory(config, facts)
+    yield from _disk(facts)
+    yield from _images(config, facts)
+    yield from _names(config, facts)
+    yield from _quorum(config, facts)
+    yield from _ports(config, facts, free)
+
+
+def _memory(config: Config, facts: Facts) -> Iterator[Refusal]:
+    needed = int(config.memory_limits * USED_OF_LIMITS) * _MIB
+    if facts.memory < needed:
+        yield Refusal(
+            f"the container engine has {_gib(facts.memory)} of memory and this stack needs {_gib(needed)}: "
+            f"give the engine more, or set {key('kafka.nodes')} to 1"
+        )
+
+
+def _gib(size: int) -> str:
+    return f"{size / _GIB:.1f} GiB"
+
+
+def _disk(facts: Facts) -> Iterator[Refusal]:
+    if facts.free_disk is not None and facts.free_disk < LEAST_DISK:
+        yield Refusal(
+            f"{facts.data_folder}, where the container engine keeps its data, has {_gib(facts.free_disk)} left "
+            f"and this stack needs {_gib(LEAST_DISK)}: free some, for example with `docker image prune`"
+        )
+
+
+def _images(config: Config, facts: Facts) -> Iterator[Refusal]:
+    if config.images != "local":
+        return
+    for name, wanted in local_references(config.plugins).items():
+        if wanted not in facts.images:
+            yield refuse(
+                "images",
+                f"is local, but the image {name} is missing or older than its sources ({wanted})",
+                "run `make images`",
+            )
+
+
+def _names(config: Config, facts: Facts) -> Iterator[Refusal]:
+    """Docker would refuse a container's name, and take a volume or network of somebody else for ours."""
+    here = [(found.name, found.labels) for found in facts.containers]
+    wanted = {config.prefix + role for role in config.roles}
+    for kind, known in (("container", here), ("volume", facts.volumes.items()), ("network", facts.networks.items())):
+        ours = wanted if kind == "container" else _stored(config) if kind == "volume" else {_network(config)}
+        for name, labels in sorted(known):
+            if name in ours and labels.get(STACK_LABEL) != config.stack:
+                yield refuse(
+                    "prefix",
+                    f"makes a {kind} {name}, but the engine has one that is not of this stack",
+                    f"remove that one (docker {kind} rm {name}), or choose another prefix",
+                )
+
+
+def _network(config: Config) -> str:
+    return f"{config.prefix}{DEFAULT_STACK}"
+
+
+def _stored(config: Config) -> set[str]:
+    parts = ("mysql", "clickhouse", "prometheus", "grafana", *(f"kafka{node + 1}" for node in range(config.nodes)))
+    return {f"{config.prefix}{DEFAULT_STACK}-{part}" for part in parts}
+
+
+def _quorum(config: Config, facts: Facts) -> Iterator[Refusal]:
+    """A node that is started with other voters than its data knows can lose what was acknowledged."""
+    made_for = facts.volumes.get(f"{config.prefix}{DEFAULT_STACK}-kafka1", {}).get(NODES_LABEL)
+    if made_for is not None and made_for != str(config.nodes):
+        yield refuse(
+            "kafka.nodes",
+            f"is {config.nodes}, but the data of this stack was made by {made_for}",
+            f"set it back to {made_for}, or remove the data with `make clean`",
+        )
+
+
+def _ports(config: Config, facts: Facts, free: Callable[[int], str | None]) -> Iterator[Refusal]:
+    own = {port for found in facts.containers if found.labels.get(STACK_LABEL) == config.stack for port in found.ports}
+    others = {port: found.name for found in facts.containers for port in found.ports if port not in own}
+    for name, port in config.published_ports.items():
+        if port in own:
+            continue
+        holder = f"the container {others[port]} has it" if port in others else facts.here and free(port)
+        if holder:
+            yield refuse(
+                name, f"is port {port}, which is taken ({holder})", "stop what listens there, or set a free one"
+            )
+
+
+def bindable(address: str, port: int) -> str | None:
+    """Why nothing can listen there; None when something can, or when this user may not but the engine may."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as refused:
+            if refused.errno == errno.EADDRNOTAVAIL:
+                raise refuse("bind", f"is {address}", "give an address that this machine has") from None
+            return None if refused.errno == errno.EACCES else (refused.strerror or "in use").lower()
+    return None

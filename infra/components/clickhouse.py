@@ -9,7 +9,7 @@ from typing import Final
 import pulumi
 import pulumi_docker as docker
 
-from infra.components.container import Health, Spec, Upload, server
+from infra.components.container import Health, Spec, server
 from infra.components.files import read
 from infra.components.site import Site
 
@@ -47,16 +47,16 @@ class ClickHouse(pulumi.ComponentResource):
             ports={HTTP_PORT: args.port} | ({NATIVE_PORT: args.native_port} if args.native_port else {}),
             volumes={"/var/lib/clickhouse": site.volume(ROLE)},
             uploads={
-                "/etc/clickhouse-server/users.d/millrace.xml": Upload(content=users_file(args)),
-                "/etc/clickhouse-server/config.d/millrace.xml": Upload(content=read("templates/clickhouse-server.xml")),
-                _HEALTH: Upload(content=read("health/http.sh"), executable=True),
+                "/etc/clickhouse-server/users.d/millrace.xml": users_file(args),
+                "/etc/clickhouse-server/config.d/millrace.xml": read("templates/clickhouse-server.xml"),
+                _HEALTH: read("health/http.sh"),
             },
             # its entrypoint prepares the data folder as root and goes on as clickhouse
             capabilities=["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
             open_files=262_144,
             grace=60,
         )
-        health = Health(test=["CMD", _HEALTH, str(HTTP_PORT), "/ping"])
+        health = Health(test=["CMD", "bash", _HEALTH, str(HTTP_PORT), "/ping"])
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})
 

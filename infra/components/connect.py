@@ -9,7 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.components import clickhouse, mysql
-from infra.components.container import Health, Spec, Upload, server
+from infra.components.container import Health, Spec, server
 from infra.components.files import read
 from infra.components.kafka import Kafka
 from infra.components.site import Site
@@ -55,13 +55,13 @@ class Connect(pulumi.ComponentResource):
             },
             ports={PORT: args.port},
             uploads={
-                _PROPERTIES: Upload(content=worker_properties(args.kafka, known)),
-                _HEALTH: Upload(content=read("health/http.sh"), executable=True),
+                _PROPERTIES: worker_properties(args.kafka, known),
+                _HEALTH: read("health/http.sh"),
             },
             grace=30,
             depends_on=[*args.kafka.brokers, *args.depends_on],
         )
-        health = Health(test=["CMD", _HEALTH, str(PORT), "/connectors"])
+        health = Health(test=["CMD", "bash", _HEALTH, str(PORT), "/connectors"])
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})
 

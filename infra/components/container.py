@@ -30,21 +30,13 @@ class Health:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upload:
-    """A file put into the container before it starts."""
-
-    content: pulumi.Input[str]
-    executable: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Spec:
     """What differs between containers.
 
     `environment` values may be secret Outputs. `ports`: port inside to port on this machine. `volumes`: path inside
-    to volume; `uploads`: path inside to file, impossible with `read_only`. `writable`: paths in memory, with
-    their mount options. `capabilities`: what is left of all Linux capabilities, in the form CAP_NAME. `memory` is MiB,
-    and no swap on top; `grace` and `wait_timeout` are seconds.
+    to volume. `uploads`: path inside to a file's text, which everybody may read and nobody execute; impossible with
+    `read_only`. `writable`: paths in memory, with their mount options. `capabilities`: what is left of all Linux
+    capabilities, in the form CAP_NAME. `memory` is MiB, and no swap on top; `grace` and `wait_timeout` are seconds.
     """
 
     image: pulumi.Input[str]
@@ -53,7 +45,7 @@ class Spec:
     environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
     volumes: Mapping[str, docker.Volume] = field(default_factory=dict)
-    uploads: Mapping[str, Upload] = field(default_factory=dict)
+    uploads: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     writable: Mapping[str, str] = field(default_factory=dict)
     read_only: bool = False
     user: str | None = None
@@ -128,8 +120,7 @@ def _common(site: Site, role: str, spec: Spec) -> dict[str, Any]:
             for path, volume in sorted(spec.volumes.items())
         ],
         "uploads": [
-            docker.ContainerUploadArgs(file=path, content=upload.content, executable=upload.executable)
-            for path, upload in sorted(spec.uploads.items())
+            docker.ContainerUploadArgs(file=path, content=content) for path, content in sorted(spec.uploads.items())
         ],
         "tmpfs": dict(sorted(spec.writable.items())) or None,
         "read_only": spec.read_only,

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.components import clickhouse, prometheus
-from infra.components.container import Health, Spec, Upload, server
+from infra.components.container import Health, Spec, server
 from infra.components.files import PROJECT, below
 from infra.components.site import Site
 from infra.versions import GRAFANA_CLICKHOUSE_PLUGIN
@@ -81,9 +81,9 @@ class Grafana(pulumi.ComponentResource):
         self.register_outputs({"port": args.port})
 
 
-def uploads(files: Path) -> dict[str, Upload]:
+def uploads(files: Path) -> dict[str, pulumi.Input[str]]:
     """Every provisioning file and dashboard of a folder, by the path Grafana finds it under."""
     provisioning = below(files / "provisioning", ("datasources/*.yaml", "dashboards/*.yaml"))
     placed = {f"{_PROVISIONING}/{path.relative_to(files / 'provisioning').as_posix()}": path for path in provisioning}
     placed |= {f"{_DASHBOARDS}/{path.name}": path for path in below(files / "dashboards", ("*.json",))}
-    return {inside: Upload(content=path.read_text(encoding="utf-8")) for inside, path in placed.items()}
+    return {inside: path.read_text(encoding="utf-8") for inside, path in placed.items()}

@@ -8,7 +8,7 @@ from typing import Final
 import pulumi
 import pulumi_docker as docker
 
-from infra.components.container import Health, Spec, Upload, server
+from infra.components.container import Health, Spec, server
 from infra.components.files import read
 from infra.components.site import Site
 
@@ -92,11 +92,11 @@ class Kafka(pulumi.ComponentResource):
             environment=self._environment(node),
             ports={external_port(node): args.port + node - 1},
             volumes={_DATA: site.volume(f"kafka{node}", {NODES_LABEL: str(args.nodes)})},
-            uploads={_HEALTH: Upload(content=read("health/kafka.sh"), executable=True)},
+            uploads={_HEALTH: read("health/kafka.sh")},
             open_files=100_000,
             grace=30,
         )
-        return server(site, role, spec, Health(test=["CMD", _HEALTH, "127.0.0.1", str(INTERNAL_PORT)]), self)
+        return server(site, role, spec, Health(test=["CMD", "bash", _HEALTH, "127.0.0.1", str(INTERNAL_PORT)]), self)
 
     def _environment(self, node: int) -> dict[str, pulumi.Input[str]]:
         role, args = broker(node), self._args

@@ -13,6 +13,7 @@ ROLE: Final = "mysql"
 PORT: Final = 3306
 DATABASE: Final = "ecommerce"
 USER: Final = "admin"
+_USER_ID: Final = 999  # mysql in upstream's image and in the local one
 
 # Flags that MySQL 8.4 and 9 both know. A flag is part of the container, so a change restarts the server with it.
 FLAGS: Final = (
@@ -70,8 +71,12 @@ class MySQL(pulumi.ComponentResource):
             },
             ports={PORT: args.port},
             volumes={"/var/lib/mysql": site.volume(ROLE)},
-            # its entrypoint prepares the data folder as root and goes on as mysql
-            capabilities=["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
+            read_only=True,
+            writable={
+                "/run/mysqld": f"uid={_USER_ID},gid={_USER_ID},mode=0755,size=16m",
+                "/tmp": "mode=1777,size=256m",  # noqa: S108 - in the container
+            },
+            user=f"{_USER_ID}:{_USER_ID}",
             grace=60,
             wait_timeout=300,
         )

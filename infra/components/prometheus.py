@@ -7,7 +7,7 @@ from typing import Final
 import pulumi
 import pulumi_docker as docker
 
-from infra.components.container import Health, Spec, Upload, server
+from infra.components.container import Health, Spec, server
 from infra.components.files import PROJECT, below
 from infra.components.site import Site
 
@@ -45,7 +45,7 @@ class Prometheus(pulumi.ComponentResource):
             ports={PORT: args.port},
             volumes={"/prometheus": site.volume(ROLE)},
             uploads={
-                f"{_HOME}/{path.relative_to(args.files).as_posix()}": Upload(content=path.read_text(encoding="utf-8"))
+                f"{_HOME}/{path.relative_to(args.files).as_posix()}": path.read_text(encoding="utf-8")
                 for path in below(args.files, ("prometheus.yml", "rules/*.yml"))
             },
         )
