@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 import time
-from pathlib import Path
 
 import httpx
+import sqlalchemy as sa
 from clickhouse_connect.driver.client import Client
+from sqlalchemy.engine import Engine
+
+from services.domain.tables import orders, outbox
 
 _WORKERS = 8
 
@@ -59,11 +61,12 @@ class Traffic:
             thread.join()
 
 
-def last_seen(database: Path, clickhouse: Client, acknowledged: set[str]) -> dict[str, list[str]]:
+def last_seen(database: Engine, clickhouse: Client, acknowledged: set[str]) -> dict[str, list[str]]:
     """The acknowledged orders that did not reach the raw table, by the last stage that has them."""
-    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        stored = {row[0] for row in connection.execute("SELECT id FROM orders")}
-        waiting = {row[0] for row in connection.execute("SELECT aggregate_id FROM outbox WHERE processed = 0")}
+    with database.connect() as connection:
+        stored = set(connection.scalars(sa.select(orders.c.id)))
+        pending = sa.select(outbox.c.aggregate_id).where(outbox.c.processed == sa.false())
+        waiting = set(connection.scalars(pending))
     shown = {str(row[0]) for row in clickhouse.query("SELECT DISTINCT order_id FROM orders_analytics").result_rows}
     stages: dict[str, list[str]] = {}
     for order_id in acknowledged - shown:

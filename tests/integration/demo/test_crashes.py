@@ -44,7 +44,7 @@ def _validate(demo: Demo, acknowledged: set[str]) -> None:
     engine = connect(DatabaseSettings.model_validate({"database_url": known["DATABASE_URL"]}))
     try:
         wait_until(
-            lambda: not last_seen(demo.data / "ecommerce.db", clickhouse, acknowledged),
+            lambda: not last_seen(engine, clickhouse, acknowledged),
             "every acknowledged order in ClickHouse",
             PATIENCE,
         )
@@ -57,9 +57,7 @@ def _validate(demo: Demo, acknowledged: set[str]) -> None:
         assert int(stats["total_orders"]) == count
         assert Decimal(str(stats["total_revenue"])) == total
     except AssertionError as failed:
-        stages = {
-            stage: len(ids) for stage, ids in last_seen(demo.data / "ecommerce.db", clickhouse, acknowledged).items()
-        }
+        stages = {stage: len(ids) for stage, ids in last_seen(engine, clickhouse, acknowledged).items()}
         verdict = demo.millrace("verify").stdout
         raise AssertionError(f"{failed}\nlast seen: {stages}\n{verdict}\n{demo.everything()}") from failed
     finally:
