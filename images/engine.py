@@ -1,0 +1,138 @@
+"""The container engine: which images it has, and what a build says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+import docker
+from docker.errors import APIError, DockerException
+
+from images.errors import ImagesError
+from images.recipes import REPOSITORY
+
+LABEL: Final = "dev.millrace.image"
+# A build can be silent for as long as a package takes to install.
+_SECONDS: Final = 1800
+_LAYER: Final = re.compile(r"^ ---> ([0-9a-f]{12})$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of the local set that the engine has; size in bytes."""
+
+    reference: str
+    identifier: str
+    size: int
+
+
+class Engine:
+    """The engine that the environment names (DOCKER_HOST), or the one at its usual socket."""
+
+    def __init__(self) -> None:
+        """Raises ImagesError when no engine answers."""
+        try:
+            self._api = docker.from_env(timeout=_SECONDS).api
+            self._api.ping()
+        except (DockerException, OSError) as error:
+            raise ImagesError(
+                "no container engine answers: start it (Linux: systemctl start docker, or dockerd as root; "
+                f"macOS: Docker Desktop), or name it in DOCKER_HOST ({_short(error)})"
+            ) from error
+
+    def data_root(self) -> Path:
+        """Where the engine keeps images; it may be on another machine."""
+        return Path(self._api.info()["DockerRootDir"])
+
+    def images(self) -> dict[str, Image]:
+        """The images of the local set, by reference."""
+        listed = self._api.images(filters={"reference": f"{REPOSITORY}/*"})
+        return {
+            tag: Image(tag, image["Id"], image["Size"])
+            for image in listed
+            for tag in image["RepoTags"] or ()
+            if tag.startswith(f"{REPOSITORY}/")
+        }
+
+    def build(
+        self, name: str, reference: str, context: IO[bytes], dockerfile: str, arguments: Mapping[str, str], log: Path
+    ) -> None:
+        """Build an image from a context; raises ImagesError with what the failed step said last."""
+        try:
+            said = self._api.build(
+                fileobj=context,
+                custom_context=True,
+                dockerfile=dockerfile,
+                tag=reference,
+                buildargs=dict(arguments),
+                labels={LABEL: name},
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            layers = self._follow(said, log)
+        except APIError as error:
+            raise ImagesError(f"the engine refuses to build it: {_short(error)}") from error
+        self._remove_leftovers(name, layers)
+
+    def load(self, name: str, reference: str, archive: IO[bytes], changes: Iterable[str]) -> None:
+        """Make an image of one layer from a root file system's tar archive."""
+        repository, tag = reference.rsplit(":", 1)
+        try:
+            self._api.import_image_from_stream(
+                archive, repository=repository, tag=tag, changes=[*changes, f"LABEL {LABEL}={name}"]
+            )
+        except APIError as error:
+            raise ImagesError(f"the engine refuses the root file system: {_short(error)}") from error
+
+    def remove_superseded(self, name: str, keep: str) -> list[str]:
+        """Remove the other tags of an image but those in use; what was removed."""
+        removed = []
+        for tag in self.images():
+            if tag.startswith(f"{REPOSITORY}/{name}:") and tag != keep:
+                try:
+                    self._api.remove_image(tag)
+                except APIError as error:
+                    if error.status_code not in (404, 409):
+                        raise ImagesError(f"{tag} cannot be removed: {_short(error)}") from error
+                else:
+                    removed.append(tag)
+        return removed
+
+    def _follow(self, said: Iterable[Mapping[str, Any]], log: Path) -> set[str]:
+        """Keep what a build says; the short ids of the layers it went through. Raises ImagesError when it failed."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        layers: set[str] = set()
+        last = ""
+        with log.open("a", encoding="utf-8") as out:
+            for event in said:
+                text = str(event.get("stream") or event.get("error") or event.get("status") or "")
+                out.write(text)
+                layers.update(_LAYER.findall(text))
+                if "error" in event:
+                    why = f"{last}: " if last else ""
+                    raise ImagesError(f"the build failed: {why}{_short(event['error'])} ({log} has all of it)")
+                if text.strip() and not text.startswith((" --->", "Removing intermediate")):
+                    last = text.strip().splitlines()[-1].strip()
+        return layers
+
+    def _remove_leftovers(self, name: str, layers: set[str]) -> None:
+        """Remove what earlier builds of an image left without a tag, but what the latest build took from them."""
+        for image in self._api.images(filters={"dangling": True, "label": f"{LABEL}={name}"}):
+            identifier = image["Id"].removeprefix("sha256:")
+            if identifier[:12] not in layers:
+                try:
+                    self._api.remove_image(identifier)
+                except APIError as error:
+                    if error.status_code not in (404, 409):
+                        raise ImagesError(f"{identifier[:12]} cannot be removed: {_short(error)}") from error
+
+
+def _short(error: object) -> str:
+    """An error as one line, without the command that a failed step ran."""
+    explanation = getattr(error, "explanation", None)
+    text = " ".join(str(explanation or error).split())
+    return re.sub(r"The command '.*' returned a non-zero code: (\d+)", r"exit code \1", text)

@@ -1,0 +1,103 @@
+"""What an image needs from package registries, fetched on this machine, where they can be reached, and checked."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from images.errors import ImagesError
+from images.files import PROJECT, Entry, digest, sha256
+from images.plugins import unpack
+from images.recipes import Maven, Recipe
+
+CACHE: Final = PROJECT / "var" / "images"
+_SECONDS: Final = 1800
+
+
+def run(command: Sequence[str], log: Path, remedy: str, folder: Path | None = None) -> None:
+    """Run a program, its output in `log`; raises ImagesError with the last line of it, `remedy` and the log's place."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        try:
+            done = subprocess.run(
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=_SECONDS, check=False
+            )
+        except FileNotFoundError:
+            raise ImagesError(f"{command[0]} is not installed: {remedy}") from None
+        except subprocess.TimeoutExpired:
+            raise ImagesError(f"{command[0]} did not end within {_SECONDS // 60} minutes: see {log}") from None
+    if done.returncode:
+        raise ImagesError(f"{command[0]} failed: {last_line(log)} ({log} has all of it)")
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that says something."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+def fetch(recipe: Recipe, log: Path) -> None:
+    """Download what the recipe names unless it is there, and check it; raises ImagesError."""
+    match recipe.downloads:
+        case Maven() as maven:
+            _fetch_maven(maven, log)
+
+
+def downloaded(recipe: Recipe, log: Path, work: Path) -> list[Entry]:
+    """What was downloaded, as files of the build context; archives are unpacked in the folder `work`."""
+    match recipe.downloads:
+        case Maven() as maven:
+            folder = _fetch_maven(maven, log)
+            for archive in sorted((folder / "archives").iterdir()):
+                # Archives of one plugin each, which hold its folder.
+                unpack(archive, work / "plugins", maven.leave_out)
+            return _below(folder / "libs", "libs") + _below(work / "plugins", "plugins")
+    return []
+
+
+def _below(folder: Path, target: str) -> list[Entry]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [Entry(f"{target}/{path.relative_to(folder).as_posix()}", path) for path in files]
+
+
+def _fetch_maven(maven: Maven, log: Path) -> Path:
+    source = PROJECT / maven.folder
+    made_of = [Entry(name, source / name) for name in ("SHA256SUMS", "pom.xml")]
+    folder = CACHE / "maven" / digest(made_of, {})[:16]
+    if not folder.is_dir():
+        work = folder.with_suffix(".part")
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        shutil.copy(source / "pom.xml", work)
+        run(
+            ["mvn", "-q", "-B", "-ntp", "package"],
+            log,
+            "install it (Debian, Ubuntu: apt install maven)",
+            folder=work,
+        )
+        (work / "target").rename(folder)
+        shutil.rmtree(work)
+    try:
+        check_sums(folder, source / "SHA256SUMS")
+    except ImagesError:
+        shutil.rmtree(folder)
+        raise
+    return folder
+
+
+def check_sums(folder: Path, sums: Path) -> None:
+    """Hold the files below `folder` to a list of SHA-256 sums; raises ImagesError for one more, less or different."""
+    lines = [line.split(maxsplit=1) for line in sums.read_text().splitlines()]
+    expected = {name: checksum for checksum, name in lines}
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    for name in sorted(expected.keys() | found.keys()):
+        where = f"{sums.relative_to(PROJECT)}: {name}"
+        if name not in found:
+            raise ImagesError(f"{where} was not downloaded: do pom.xml and SHA256SUMS belong together?")
+        if name not in expected:
+            raise ImagesError(f"{where} was downloaded but is not listed: do pom.xml and SHA256SUMS belong together?")
+        if sha256(found[name]) != expected[name]:
+            raise ImagesError(f"{where} was downloaded with other content than listed: do not use it")
