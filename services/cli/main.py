@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import data, demo, load, processes, show
+from services.cli import data, demo, doctor, load, processes, show
 
 app = typer.Typer(
     name="millrace",
@@ -23,6 +23,7 @@ app = typer.Typer(
 demo.register(app)
 data.register(app)
 load.register(app)
+doctor.register(app)
 show.register(app)
 processes.register(app)
 

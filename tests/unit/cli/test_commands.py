@@ -34,7 +34,7 @@ def test_help_has_examples_and_every_command_says_what_it_does(tmp_path: Path) -
     shown = millrace(tmp_path, "--help")
     assert shown.returncode == 0
     assert "Examples" in shown.stdout
-    for command in ("demo", "replay", "load", "verify", "sql", "settings", "migrate", "relay", "reconciler"):
+    for command in ("demo", "replay", "load", "verify", "doctor", "sql", "settings", "migrate", "relay", "reconciler"):
         assert f" {command} " in shown.stdout
     assert "Example: millrace verify --repair" in millrace(tmp_path, "verify", "--help").stdout
 
@@ -53,6 +53,7 @@ def test_settings_tell_value_and_source_and_hide_secrets(tmp_path: Path) -> None
     [
         (("relay",), {}, "MYSQL_PASSWORD is not set"),
         (("verify",), {}, "is not set"),
+        (("doctor",), {}, "is not set"),
         (("migrate",), {"DATABASE_URL": "postgres://x"}, "only mysql and sqlite"),
         (
             ("aggregator",),

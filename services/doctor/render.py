@@ -1,0 +1,42 @@
+"""A report for people: a line a finding, and below a failing one what to do."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from services.doctor.findings import Finding, Report, State
+
+_COLOUR = {State.OK: "green", State.FAILING: "red", State.UNKNOWN: "yellow", State.LEFT_OUT: "dim"}
+_MARK = {State.OK: "ok", State.FAILING: "failing", State.UNKNOWN: "cannot tell", State.LEFT_OUT: "left out"}
+
+
+def render(report: Report, console: Console) -> None:
+    """Prints the report and one line that sums it up."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in report.findings():
+        colour = _COLOUR[finding.state]
+        table.add_row(f"[{colour}]{_MARK[finding.state]}[/{colour}]", escape(finding.subject), escape(finding.detail))
+    console.print(f"[bold]{escape(report.examined)}[/bold]", soft_wrap=True)
+    console.print(table)
+    for finding in report.findings():
+        if finding.remedy:
+            console.print(f"[red]{escape(finding.subject)}[/red]: {escape(finding.remedy)}", soft_wrap=True)
+    console.print(_summary(report), soft_wrap=True)
+
+
+def _summary(report: Report) -> str:
+    counts = {state: sum(finding.state is state for finding in report.findings()) for state in State}
+    took = f"in {report.seconds:.1f} s"
+    if report.state is State.FAILING:
+        return f"[red]{counts[State.FAILING]} failing[/red], {counts[State.OK]} ok, {took}"
+    if report.state is State.UNKNOWN:
+        return f"[yellow]nothing fails, but {counts[State.UNKNOWN]} cannot be told[/yellow], {took}"
+    return f"[green]all is well[/green]: {counts[State.OK]} ok, {took}"
+
+
+def amiss(report: Report) -> list[Finding]:
+    """What keeps the report from being well, for a line while waiting."""
+    return [finding for finding in report.findings() if finding.state in (State.FAILING, State.UNKNOWN)]
