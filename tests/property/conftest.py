@@ -13,13 +13,12 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from services.clients.relational_schema import migrate
 from tests.property.laboratory import ZONE, Laboratory, laboratory
 from tests.property.strategies import MOMENTS
 from tests.support.actions import ActionShop
 from tests.support.clickhouse import Front, start_front
 from tests.support.database_clock import DatabaseClock
-from tests.support.shop import open_database
+from tests.support.databases import Template, on_mysql, open_database
 
 # The same examples in every run: a red build is red again on the next machine. What fails prints how to repeat it.
 settings.register_profile(
@@ -28,11 +27,11 @@ settings.register_profile(
 settings.load_profile("ci")
 
 
-def make_shop(file: Path) -> ActionShop:
+def make_shop(url: str) -> ActionShop:
     """A migrated, empty shop whose clock the test sets."""
-    engine = open_database(file)
-    migrate(engine, ZONE)
-    _without_waiting_for_the_disk(engine)
+    engine = open_database(url)
+    if not on_mysql():
+        _without_waiting_for_the_disk(engine)
     return ActionShop(engine, ZoneInfo(ZONE), DatabaseClock(engine, MOMENTS[0]))
 
 
@@ -62,9 +61,10 @@ def front(folder: Path) -> Iterator[Front]:
 
 @pytest.fixture(scope="session")
 def shop(folder: Path) -> Iterator[ActionShop]:
-    made = make_shop(folder / "shop.db")
-    yield made
-    made.engine.dispose()
+    with Template(ZONE).copy(folder) as url:
+        made = make_shop(url)
+        yield made
+        made.engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,14 @@ class FakeConnect:
         connector = self.connectors.get(name)
         if connector is None:
             return 404, {"error_code": 404, "message": f"Connector {name} not found"}
+        if (method, what) == ("DELETE", "offsets"):
+            if connector.state != "STOPPED":
+                return 400, {
+                    "error_code": 400,
+                    "message": "Connectors must be in the STOPPED state",
+                }
+            connector.offsets = []
+            return 200, {"message": "The offsets for this connector have been reset successfully"}
         if method == "DELETE":
             del self.connectors[name]
             return 204, None

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from services.clients.database import connect
-from services.clients.relational_schema import migrate
 from services.observability.process import EXIT_OK, EXIT_UNUSABLE
-from services.settings import DatabaseSettings
 from tests.support.clickhouse import Front, start_front
+from tests.support.databases import Template
 from tests.support.process import Subprocess, wait_until
 from tests.support.warehouse import Warehouse, order, warehouse
 
 ZONE = "Asia/Kolkata"
+DATABASE = Template(ZONE)
 Start = Callable[..., Subprocess]
 
 
@@ -35,16 +34,12 @@ def store(front: Front) -> Iterator[Warehouse]:
 
 @pytest.fixture
 def start(front: Front, store: Warehouse, tmp_path: Path) -> Iterator[Start]:
-    """Starts an aggregator on the store, with leases in a new SQLite file."""
-    database = f"sqlite:///{tmp_path}/shop.db"
-    engine = connect(DatabaseSettings.model_validate({"database_url": database}))
-    migrate(engine, ZONE)
-    engine.dispose()
+    """Starts an aggregator on the store, with leases in a new database."""
     started: list[Subprocess] = []
 
     def start_one(**settings: str) -> Subprocess:
         environment = {
-            "DATABASE_URL": database,
+            "DATABASE_URL": url,
             "CLICKHOUSE_HOST": front.url,
             "CLICKHOUSE_USER": "writer",
             "CLICKHOUSE_PASSWORD": front.writer_password,
@@ -59,9 +54,10 @@ def start(front: Front, store: Warehouse, tmp_path: Path) -> Iterator[Start]:
         started.append(Subprocess(["services.aggregator"], log, {**environment, **settings}))
         return started[-1]
 
-    yield start_one
-    for process in started:
-        process.kill()
+    with DATABASE.copy(tmp_path) as url:
+        yield start_one
+        for process in started:
+            process.kill()
 
 
 def shows_everything(store: Warehouse) -> bool:

@@ -1,4 +1,4 @@
-"""The API as a process on a SQLite file, its analytics away."""
+"""The API as a process on a database of the test, its analytics away."""
 
 import os
 import re
@@ -11,10 +11,10 @@ from tests.support.shop import ADMIN_TOKEN
 _LINK = re.compile(r"link=(http://127\.0\.0\.1:(\d+)/)")
 
 
-def settings_of(database: Path, **more: str) -> dict[str, str]:
-    """The environment of an API on this database."""
+def settings_of(url: str, **more: str) -> dict[str, str]:
+    """The environment of an API on the database of this URL."""
     return {
-        "DATABASE_URL": f"sqlite:///{database}",
+        "DATABASE_URL": url,
         "CLICKHOUSE_HOST": "http://127.0.0.1:9",
         "CLICKHOUSE_PASSWORD": "not-used",
         "MILLRACE_ADMIN_TOKEN": ADMIN_TOKEN,
@@ -27,9 +27,9 @@ def settings_of(database: Path, **more: str) -> dict[str, str]:
 class RunningApi:
     """Started on a free port, ready when made; the caller stops ``process``."""
 
-    def __init__(self, database: Path, folder: Path, **more: str) -> None:
-        """``folder`` takes the log; ``more`` are further settings."""
-        self.process = Subprocess(["services.api"], folder / "api.log", settings_of(database, **more))
+    def __init__(self, url: str, folder: Path, **more: str) -> None:
+        """On the database of this URL; ``folder`` takes the log; ``more`` are further settings."""
+        self.process = Subprocess(["services.api"], folder / "api.log", settings_of(url, **more))
         self.process.wait_ready(lambda: _LINK.search(self.process.output()), "the API")
         found = _LINK.search(self.process.output())
         assert found is not None

@@ -14,7 +14,7 @@ from services.clients.clickhouse import connect
 from services.clients.clickhouse_schema import migrate_clickhouse
 from services.settings import AnalyticsReaderSettings, ApiSettings
 from tests.support.clickhouse import Front, start_front
-from tests.support.shop import AppClient, Call, copy_database, make_template
+from tests.support.shop import SHOP, AppClient, Call
 
 ZONE = "America/New_York"
 TODAY = datetime.now(ZoneInfo(ZONE)).date()
@@ -75,9 +75,9 @@ def _fill(client: Client) -> None:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    folder = tmp_path_factory.mktemp("shop")
-    return copy_database(make_template(folder), folder)
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with SHOP.open(tmp_path_factory.mktemp("shop")) as engine:
+        yield engine
 
 
 def client_of(front: Front, database: Engine, url: str) -> AppClient:

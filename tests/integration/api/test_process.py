@@ -10,26 +10,28 @@ import httpx
 import pytest
 
 from tests.integration.api.running import RunningApi, settings_of
+from tests.support.databases import empty_database, open_database
 from tests.support.process import Subprocess, wait_until
-from tests.support.shop import ADMIN, Stored, make_template, open_database, stored
+from tests.support.shop import ADMIN, SHOP, Stored, stored
 
 ORDER = b'{"userId": 1, "items": [{"productId": 101, "quantity": 1}]}'
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("shop"))
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with SHOP.copy(tmp_path_factory.mktemp("shop")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def api(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
+def api(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
     running = RunningApi(database, tmp_path_factory.mktemp("api"))
     yield running
     running.process.stop()
 
 
-def in_database(file: Path) -> Stored:
-    engine = open_database(file)
+def in_database(url: str) -> Stored:
+    engine = open_database(url)
     try:
         return stored(engine)
     finally:
@@ -81,7 +83,7 @@ def test_a_large_announced_body_is_refused_before_it_is_sent(api: RunningApi) ->
     assert answer.startswith(b"HTTP/1.1 413 "), answer[:300]
 
 
-def test_a_large_body_without_a_length_is_refused_while_it_is_read(api: RunningApi, database: Path) -> None:
+def test_a_large_body_without_a_length_is_refused_while_it_is_read(api: RunningApi, database: str) -> None:
     before = in_database(database)
     chunk = b"%x\r\n" % 65536 + b"a" * 65536 + b"\r\n"
     answer = api.raw(POST + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 40, until=b"\r\n\r\n{")
@@ -116,7 +118,7 @@ def test_head_has_no_body(api: RunningApi) -> None:
     assert body == b""
 
 
-def test_a_taken_port_is_one_line_that_names_the_setting(api: RunningApi, database: Path, tmp_path: Path) -> None:
+def test_a_taken_port_is_one_line_that_names_the_setting(api: RunningApi, database: str, tmp_path: Path) -> None:
     second = Subprocess(["services.api"], tmp_path / "log", settings_of(database, PORT=str(api.port)))
     assert second.process.wait(30) == 2
     lines = second.output().splitlines()
@@ -126,8 +128,9 @@ def test_a_taken_port_is_one_line_that_names_the_setting(api: RunningApi, databa
 
 
 def test_a_database_without_schema_is_one_line(tmp_path: Path) -> None:
-    process = Subprocess(["services.api"], tmp_path / "log", settings_of(tmp_path / "empty.db"))
-    assert process.process.wait(30) == 2
+    with empty_database(tmp_path) as url:
+        process = Subprocess(["services.api"], tmp_path / "log", settings_of(url))
+        assert process.process.wait(30) == 2
     assert "millrace migrate" in process.output().splitlines()[-1]
     assert "Traceback" not in process.output()
 
@@ -136,14 +139,14 @@ def test_a_database_without_schema_is_one_line(tmp_path: Path) -> None:
     "url", ["mysql://nobody:secret-word@127.0.0.1:9/ecommerce", "sqlite:////nowhere/that/is/shop.db"]
 )
 def test_a_database_that_is_away_is_one_line_without_its_password(url: str, tmp_path: Path) -> None:
-    process = Subprocess(["services.api"], tmp_path / "log", settings_of(tmp_path / "x.db", DATABASE_URL=url))
+    process = Subprocess(["services.api"], tmp_path / "log", settings_of(url))
     assert process.process.wait(30) == 2
     assert process.output().splitlines()[-1].startswith("millrace api: the database ")
     assert "Traceback" not in process.output()
     assert "secret-word" not in process.output()
 
 
-def test_sigterm_ends_it_cleanly_within_five_seconds_and_loses_no_answer(database: Path, tmp_path: Path) -> None:
+def test_sigterm_ends_it_cleanly_within_five_seconds_and_loses_no_answer(database: str, tmp_path: Path) -> None:
     api = RunningApi(database, tmp_path)
     before = in_database(database).orders
     answers: list[int] = []
@@ -171,7 +174,7 @@ def test_sigterm_ends_it_cleanly_within_five_seconds_and_loses_no_answer(databas
     assert not re.search("Traceback|ERROR", api.process.output())
 
 
-def test_a_clickhouse_that_never_answers_does_not_keep_it(database: Path, tmp_path: Path) -> None:
+def test_a_clickhouse_that_never_answers_does_not_keep_it(database: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         host, port = mute.getsockname()
         api = RunningApi(database, tmp_path, CLICKHOUSE_HOST=f"http://{host}:{port}")

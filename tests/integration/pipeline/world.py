@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from sqlalchemy.engine import Engine
 
 from services.clients import clickhouse
 from services.clients.clickhouse_schema import migrate_clickhouse
@@ -24,8 +24,8 @@ from services.domain.tables import outbox
 from services.events import all_topics
 from tests.support.broker import Broker, start_broker
 from tests.support.clickhouse import Front, start_front
+from tests.support.databases import is_locked, url_of
 from tests.support.process import Subprocess, wait_until
-from tests.support.shop import copy_database, make_template
 
 READ_SECONDS = 10.0
 TRANSFORMER_GROUP, SINK_GROUP = "order-event-transformer", "analytics-sink"
@@ -34,9 +34,8 @@ TRANSFORMER_GROUP, SINK_GROUP = "order-event-transformer", "analytics-sink"
 class World:
     """One database, one broker at a time, ClickHouse when asked for, and the processes of the test."""
 
-    def __init__(self, folder: Path, partitions: int = 3) -> None:
-        self.folder, self.partitions = folder, partitions
-        self.engine = copy_database(make_template(folder), folder)
+    def __init__(self, folder: Path, engine: Engine, partitions: int = 3) -> None:
+        self.folder, self.engine, self.partitions = folder, engine, partitions
         self.front: Front | None = None
         self._processes: list[Subprocess] = []
         self._numbers = itertools.count(1)
@@ -64,7 +63,7 @@ class World:
     def start(self, process: str, **settings: str) -> Subprocess:
         """`python -m services.PROCESS` on this world, with further settings."""
         environment = {
-            "DATABASE_URL": f"sqlite:///{self.folder / 'shop.db'}",
+            "DATABASE_URL": url_of(self.engine),
             "KAFKA_BROKERS": self.broker.bootstrap,
             "KAFKA_SESSION_TIMEOUT_MS": "6000",
             "KAFKA_DELIVERY_TIMEOUT_MS": "3000",
@@ -93,19 +92,15 @@ class World:
         if self.front is not None:
             self.front.kill()
         self.broker.kill()
-        self.engine.dispose()
 
     def freeze_relay(self, relay: Subprocess) -> None:
-        """SIGSTOP between two transactions: SQLite has one write lock, and a frozen holder would stop everybody."""
+        """SIGSTOP between two transactions: a frozen holder of the lease's row, or of SQLite's one lock, stops all."""
 
         def frozen_without_lock() -> bool:
             freeze(relay)
-            with contextlib.closing(sqlite3.connect(self.folder / "shop.db", timeout=0)) as connection:
-                try:
-                    connection.execute("BEGIN IMMEDIATE")
-                except sqlite3.OperationalError:
-                    thaw(relay)
-                    return False
+            if is_locked(self.engine):
+                thaw(relay)
+                return False
             return True
 
         wait_until(frozen_without_lock, "the relay is frozen outside a transaction")

@@ -14,7 +14,7 @@ from services.clients.clickhouse_schema import migrate_clickhouse
 from services.domain.stock import set_quantity
 from tests.integration.reconciler.shop import ZONE, Shop
 from tests.support.clickhouse import Front, start_front
-from tests.support.shop import copy_database, make_template
+from tests.support.shop import SHOP
 
 _numbers = count(1)
 
@@ -27,36 +27,29 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file with a catalogue."""
-    return make_template(tmp_path_factory.mktemp("template"))
-
-
 @pytest.fixture(scope="module")
-def lasting_shop(front: Front, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def lasting_shop(front: Front, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A shop that the tests of a module share, because each leaves it mended or adds orders of its own only."""
-    with _open(front, template, tmp_path_factory.mktemp("shop")) as opened:
+    with _open(front, tmp_path_factory.mktemp("shop")) as opened:
         yield opened
 
 
 @pytest.fixture
-def shop(front: Front, template: Path, tmp_path: Path) -> Iterator[Shop]:
+def shop(front: Front, tmp_path: Path) -> Iterator[Shop]:
     """An empty shop."""
-    with _open(front, template, tmp_path) as opened:
+    with _open(front, tmp_path) as opened:
         yield opened
 
 
 @contextmanager
-def _open(front: Front, template: Path, folder: Path) -> Iterator[Shop]:
+def _open(front: Front, folder: Path) -> Iterator[Shop]:
     """A shop; its ClickHouse database is dropped afterwards."""
     database = f"shop_{next(_numbers)}"
     client = connect(front.url, user="writer", password=front.writer_password, database=database, session_timezone=ZONE)
     migrate_clickhouse(client, ZONE)
-    engine = copy_database(template, folder)
-    for product in ("101", "102", "103"):
-        set_quantity(engine, product, 100_000)
-    yield Shop(engine, client)
+    with SHOP.open(folder) as engine:
+        for product in ("101", "102", "103"):
+            set_quantity(engine, product, 100_000)
+        yield Shop(engine, client)
     client.command(f"DROP DATABASE {database}", use_database=False)
     client.close()
-    engine.dispose()

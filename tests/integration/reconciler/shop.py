@@ -1,4 +1,4 @@
-"""A shop with its analytics: SQLite, a ClickHouse front, and in place of Kafka a hand that delivers when asked."""
+"""A shop with its analytics: a database, a ClickHouse front, and in place of Kafka a hand that delivers when asked."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from services.reconciler.report import Kind
 from tests.integration.reconciler.damage import ghost, place
 from tests.integration.reconciler.shop import ZONE, Shop
 from tests.support.clickhouse import Front
+from tests.support.databases import url_of
 from tests.support.process import Subprocess, wait_until
 
 
@@ -17,7 +18,7 @@ def test_it_mends_unasked_and_stops_when_told(shop: Shop, front: Front, tmp_path
     ghost(shop, placed)
     assert Kind.GHOST in {difference.kind for difference in shop.compare().differences}
     environment = {
-        "DATABASE_URL": str(shop.engine.url),
+        "DATABASE_URL": url_of(shop.engine),
         "BUSINESS_TIMEZONE": ZONE,
         "CLICKHOUSE_HOST": front.url,
         "CLICKHOUSE_USER": "writer",

@@ -1,4 +1,4 @@
-"""The API in process on a SQLite file of its own, with analytics made up by the test."""
+"""The API in process on a database of its own, with analytics made up by the test."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from services.api.analytics_reader import Parameters, Row
 from services.api.app import create_app
 from services.settings import ApiSettings
-from tests.support.shop import ADMIN_TOKEN, AppClient, copy_database, make_template
+from tests.support.shop import ADMIN_TOKEN, SHOP, AppClient
 
 
 @dataclass
@@ -32,16 +32,10 @@ class FakeReader:
         """Nothing to end."""
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_template(tmp_path_factory.mktemp("template"))
-
-
 @pytest.fixture
-def engine(template: Path, tmp_path: Path) -> Iterator[Engine]:
-    engine = copy_database(template, tmp_path)
-    yield engine
-    engine.dispose()
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with SHOP.open(tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -108,6 +108,16 @@ def test_offsets_are_the_connectors_own(client: ConnectClient, worker: FakeConne
     assert second.offset is None
 
 
+def test_offsets_are_forgotten_only_while_it_is_stopped(client: ConnectClient, worker: FakeConnect) -> None:
+    client.put_config("orders", CONFIG)
+    worker.connectors["orders"].offsets = [{"partition": {"server": "millrace"}, "offset": {"pos": 157}}]
+    with pytest.raises(ConnectError, match="must be in the STOPPED state"):
+        client.reset_offsets("orders")
+    client.stop("orders")
+    client.reset_offsets("orders")
+    assert client.offsets("orders") == ()
+
+
 def test_deleting_leaves_none(client: ConnectClient) -> None:
     client.put_config("orders", CONFIG)
     client.delete("orders")
@@ -125,6 +135,7 @@ def test_deleting_leaves_none(client: ConnectClient) -> None:
         ConnectClient.resume,
         ConnectClient.restart,
         ConnectClient.delete,
+        ConnectClient.reset_offsets,
     ],
 )
 def test_a_connector_that_is_not_there(client: ConnectClient, ask: Callable[[ConnectClient, str], object]) -> None:

@@ -7,20 +7,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from services.clients.database import connect, write
+from services.clients.database import write
 from services.clients.lease import Lease, LeaseLost, revoke
-from services.clients.relational_schema import migrate
-from services.settings import DatabaseSettings
+from tests.support.databases import Template
 
 LONG = 600.0
+DATABASE = Template()
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    made = connect(DatabaseSettings(database_url=f"sqlite:///{tmp_path}/lease.db"))
-    migrate(made, "UTC")
-    yield made
-    made.dispose()
+    with DATABASE.open(tmp_path) as made:
+        yield made
 
 
 def expire(engine: sa.Engine) -> None:

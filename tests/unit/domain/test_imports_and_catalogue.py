@@ -8,25 +8,22 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 
-from services.clients.database import connect
-from services.clients.relational_schema import migrate
 from services.domain import queries
 from services.domain.catalogue import load_catalogue
 from services.domain.orders import expire_order
 from services.domain.tables import outbox, payments
 from services.replay import open_log, replay
-from services.settings import DatabaseSettings
+from tests.support.databases import Template
 
 BERLIN = ZoneInfo("Europe/Berlin")
+DATABASE = Template("Europe/Berlin")
 LOG = " 00001 19970101  1   11.77\n 00001 19970101  1   11.77\n 00002 19970630  3   10.00\n"
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    made = connect(DatabaseSettings(database_url=f"sqlite:///{tmp_path}/shop.db"))
-    migrate(made, "Europe/Berlin")
-    yield made
-    made.dispose()
+    with DATABASE.open(tmp_path) as made:
+        yield made
 
 
 def test_a_replayed_log_is_complete_and_replaying_it_again_changes_nothing(engine: sa.Engine, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An outbox in a SQLite file, and the relay's lease on it."""
+"""An outbox in a database of its own, and the relay's lease on it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,14 @@ from sqlalchemy.engine import Engine
 
 from services.clients.lease import Lease
 from services.relay.relay import LEASE
-from tests.support.shop import copy_database, make_template
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database to copy."""
-    return make_template(tmp_path_factory.mktemp("template"))
+from tests.support.shop import SHOP
 
 
 @pytest.fixture
-def engine(template: Path, tmp_path: Path) -> Iterator[Engine]:
+def engine(tmp_path: Path) -> Iterator[Engine]:
     """A database of this test."""
-    engine = copy_database(template, tmp_path)
-    yield engine
-    engine.dispose()
+    with SHOP.open(tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture

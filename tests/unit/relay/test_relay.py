@@ -18,6 +18,7 @@ from services.relay.outbox import Event, Outbox
 from services.relay.produce import Produce, message_of
 from services.relay.relay import LEASE, Relay
 from services.settings import RelaySettings
+from tests.support.databases import on_sqlite_only
 from tests.support.kafka_fakes import FakeProducer, raising
 from tests.support.outbox import insert_event, pending, row, rows, seconds_from_now, set_columns
 
@@ -241,6 +242,7 @@ def test_a_row_held_back_by_hand_is_released_when_its_time_has_come(engine: Engi
     assert stage.log == ["A1"]
 
 
+@on_sqlite_only
 def test_a_payload_that_is_no_text_is_the_events_own_fault(engine: Engine, stage: Stage) -> None:
     """SQLite stores bytes in a text column when a hand puts them there."""
     made = insert_event(engine, "a", payload=b"\xff\x00")  # type: ignore[arg-type]  # the hand does
