@@ -12,10 +12,10 @@ err = Console(stderr=True, highlight=False)
 EXIT_DIFFERENT, EXIT_UNUSABLE = 1, 2
 
 
-def refuse(message: str) -> typer.Exit:
-    """Prints the one line and returns the exit (code 2) to raise."""
+def refuse(message: str, code: int = EXIT_UNUSABLE) -> typer.Exit:
+    """Prints the one line and returns the exit to raise."""
     err.print(f"[red]millrace:[/red] {_escaped(message)}", soft_wrap=True)
-    return typer.Exit(EXIT_UNUSABLE)
+    return typer.Exit(code)
 
 
 def _escaped(text: str) -> str:

@@ -74,6 +74,13 @@ def consumer_configuration(settings: KafkaSettings, process: str, group: str) ->
     }
 
 
+def admin_configuration(settings: KafkaSettings, process: str) -> Configuration:
+    """For looking at the cluster and its topics, and for making them."""
+    configuration = _common(settings, process)
+    del configuration["allow.auto.create.topics"]  # a consumer's
+    return configuration
+
+
 def make_producer(configuration: Configuration) -> Producer:
     """A producer; nothing is connected before the first use."""
     return Producer(configuration)

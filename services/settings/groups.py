@@ -1,5 +1,6 @@
 """The settings, a group a concern. Field names in capitals are the environment variables' names."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -194,6 +195,28 @@ class ObservabilitySettings(Group):
     )
 
 
+class ProvisionSettings(Group):
+    """What `millrace provision` gives the accounts that it makes; a service knows its own as MYSQL_PASSWORD."""
+
+    mysql_api_password: SecretStr | None = Field(None, description="password of the MySQL account api")
+    mysql_relay_password: SecretStr | None = Field(None, description="password of the MySQL account relay")
+    mysql_aggregator_password: SecretStr | None = Field(None, description="password of the MySQL account aggregator")
+    mysql_reconciler_password: SecretStr | None = Field(None, description="password of the MySQL account reconciler")
+    mysql_debezium_password: SecretStr | None = Field(None, description="password of the MySQL account debezium")
+    clickhouse_writer_user: str = Field("writer", description="ClickHouse user of sink, aggregator and reconciler")
+    clickhouse_writer_password: SecretStr | None = Field(None, description="its password")
+    clickhouse_grafana_user: str = Field("grafana", description="ClickHouse user of Grafana")
+    clickhouse_grafana_password: SecretStr | None = Field(None, description="its password")
+
+    def mysql_passwords(self, accounts: Iterable[str]) -> dict[str, str]:
+        """The passwords by account. Raises ValueError, naming the settings, where one is not set."""
+        given = {account: getattr(self, f"mysql_{account}_password") for account in accounts}
+        missing = [f"MYSQL_{account.upper()}_PASSWORD" for account, password in given.items() if not password]
+        if missing:
+            raise ValueError(f"{', '.join(missing)} not set: the stack gives its database job one for every account")
+        return {account: password.get_secret_value() for account, password in given.items()}
+
+
 class DemoSettings(Group):
     demo_data: Path = Field(DEMO_DATA, validation_alias="MILLRACE_DEMO_DATA", description="folder of the demo's data")
     clickhouse_demo_port: Port = Field(8123, ge=0, le=65535, description="ClickHouse port of the demo")
@@ -236,6 +259,7 @@ GROUPS: tuple[type[Group], ...] = (
     SinkSettings,
     AggregatorSettings,
     ReconcilerSettings,
+    ProvisionSettings,
     ObservabilitySettings,
     DemoSettings,
     StackSettings,
