@@ -1,6 +1,5 @@
 """Kafka Connect over its REST interface: what runs there, how it is doing, how far it has come.
 
-https://kafka.apache.org/documentation/#connect_rest
 A worker that is rebalancing answers 409 to whatever changes something; that passes, so such a request is made again.
 """
 
@@ -195,6 +194,10 @@ class ConnectClient:
     def offsets(self, name: str) -> tuple[Offset, ...]:
         """The offsets it has committed; none before the first commit. A source's lag by offset.flush.interval.ms."""
         return self._get(f"{_path(name)}/offsets", _offsets, name)
+
+    def reset_offsets(self, name: str) -> None:
+        """Forgets how far it has come. Raises ConnectError while it or a task of it is not STOPPED."""
+        self._request("DELETE", f"{_path(name)}/offsets", name)
 
     def _get(self, path: str, read: Callable[[Any], T], name: str | None = None) -> T:
         answer = self._request("GET", path, name)[1]

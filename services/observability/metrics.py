@@ -42,6 +42,25 @@ RELAY_STEP_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
 
+# ---- relay that follows Debezium (RELAY_MODE=debezium)
+FOLLOWER_WAITING = Gauge(
+    "millrace_follower_waiting_rows", "outbox rows read whose place in the binary log Debezium has not reported done"
+)
+FOLLOWER_MARK_SECONDS = Histogram(
+    "millrace_follower_mark_seconds",
+    "time from reading waiting rows to having marked them: how far marks are behind Debezium, at most",
+    buckets=(0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 120),
+)
+FOLLOWER_OFFSET_FILE = Gauge("millrace_follower_offset_file_number", "binary log file of Debezium's committed offset")
+FOLLOWER_OFFSET_BYTES = Gauge("millrace_follower_offset_position_bytes", "position in that file")
+FOLLOWER_OFFSET_AGE = Gauge("millrace_follower_offset_age_seconds", "time since that offset was seen to move")
+FOLLOWER_TROUBLE = Gauge(
+    "millrace_follower_trouble", "1 while this keeps Debezium's events from being marked, by kind", ["kind"]
+)
+FOLLOWER_RESTARTS = Counter(
+    "millrace_follower_restarts_total", "remedies tried on the failed connector: restart, anew", ["remedy"]
+)
+
 # ---- transformer and sink
 CONSUMED = Counter("millrace_consumed_total", "messages whose work is done, by process and topic", ["process", "topic"])
 PRODUCED_ROWS = Counter("millrace_transformer_rows_total", "analytics rows every replica has")

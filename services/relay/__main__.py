@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from services.clients.backoff import Backoff
+from services.clients.connect import ConnectClient
 from services.clients.database import connect, unavailable
 from services.clients.delivery import ConfirmedProducer
 from services.clients.kafka import producer_configuration
@@ -17,11 +18,17 @@ from services.clients.unread import GroupOffsets, UnreadLimit
 from services.events.topics import ORDER_EVENTS, PAYMENT_EVENTS
 from services.observability.logging import get_logger
 from services.observability.process import StopSignal, leave_what_hangs, run
+from services.relay.binlog import require_binlog
+from services.relay.connector import Connector
+from services.relay.follower import Follower
+from services.relay.leading import LEASE, Leading
 from services.relay.outbox import Outbox
 from services.relay.produce import Produce
-from services.relay.relay import LEASE, Relay
+from services.relay.relay import Relay
+from services.relay.troubles import Troubles
 from services.settings import (
     BusinessSettings,
+    ConnectSettings,
     DatabaseSettings,
     KafkaSettings,
     RelaySettings,
@@ -35,16 +42,30 @@ PROCESS = "relay"
 def body(stop: StopSignal) -> None:
     """Puts the relay together and lets it work."""
     leave_what_hangs(stop)
-    kafka, settings = load(KafkaSettings), load(RelaySettings)
+    settings = load(RelaySettings)
     engine = connect(load(DatabaseSettings))
+    lease = Lease(engine, LEASE, f"{socket.gethostname()}:{os.getpid()}", settings.relay_lease_seconds)
+    relay = (_follower if settings.relay_mode == "debezium" else _relay)(engine, lease, settings)
+    if _schema_is_current(engine, load(BusinessSettings).business_timezone, stop):
+        relay.run(stop)
+
+
+def _relay(engine: Engine, lease: Lease, settings: RelaySettings) -> Leading:
+    kafka = load(KafkaSettings)
     reader = GroupOffsets(kafka, PROCESS, load(TransformerSettings).kafka_consumer_group_id)
     produce = Produce(
         ConfirmedProducer(producer_configuration(kafka, PROCESS), kafka.kafka_delivery_timeout_ms / 1000),
         UnreadLimit(kafka.kafka_max_unread_bytes, {ORDER_EVENTS: reader, PAYMENT_EVENTS: reader}),
     )
-    lease = Lease(engine, LEASE, f"{socket.gethostname()}:{os.getpid()}", settings.relay_lease_seconds)
-    if _schema_is_current(engine, load(BusinessSettings).business_timezone, stop):
-        Relay(Outbox(engine, lease), produce, lease, settings).run(stop)
+    return Relay(Outbox(engine, lease), produce, lease, settings)
+
+
+def _follower(engine: Engine, lease: Lease, settings: RelaySettings) -> Leading:
+    connect_client = ConnectClient(load(ConnectSettings).connect_url, timeout=5, patience=5)
+    troubles = Troubles()
+    return Follower(
+        Outbox(engine, lease), lease, settings, require_binlog(engine), Connector(connect_client, troubles), troubles
+    )
 
 
 def _schema_is_current(engine: Engine, zone: str, stop: StopSignal) -> bool:

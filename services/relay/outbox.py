@@ -5,7 +5,7 @@ at the oldest row that waits. No rows are locked either: the lease makes one rel
 shards only would hold their leases and add `outbox.shard IN (...)` to `_waiting`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -54,6 +54,20 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmarked:
+    """A row that waits, as somebody sees it who does not produce it.
+
+    ``size``: bytes of its payload; ``changed``: it was refused, requeued or unmarked since it was inserted.
+    """
+
+    id: int
+    topic: str
+    size: int
+    last_error: str | None
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits: rows, and seconds since the oldest of them was inserted."""
 
@@ -82,6 +96,28 @@ _page = (
     .order_by(outbox.c.id)
     .limit(sa.bindparam("rows"))
     .with_hint(outbox, _IN_ID_ORDER, "mysql")
+)
+_event_columns = (
+    outbox.c.aggregate_id,
+    outbox.c.aggregate_type,
+    outbox.c.event_type,
+    outbox.c.payload,
+    outbox.c.created_at,
+    outbox.c.event_id,
+    outbox.c.traceparent,
+)
+_changed = sa.or_(outbox.c.retry_count > 0, outbox.c.last_error.is_not(None), outbox.c.processed_at.is_not(None))
+_unmarked = (
+    sa.select(
+        outbox.c.id,
+        outbox.c.topic,
+        sa.func.length(outbox.c.payload).label("size"),
+        outbox.c.last_error,
+        sa.case((_changed, 1), else_=0).label("changed"),
+    )
+    .where(_waiting, outbox.c.id > sa.bindparam("after"))
+    .order_by(outbox.c.id)
+    .limit(sa.bindparam("rows"))
 )
 
 
@@ -124,11 +160,7 @@ class Outbox:
         def work(connection: Connection) -> None:
             self._lease.guard(connection)
             if acknowledged:
-                connection.execute(
-                    sa.update(outbox)
-                    .where(outbox.c.id.in_([event.id for event in acknowledged]), outbox.c.processed == sa.false())
-                    .values(processed=True, processed_at=utc_now())
-                )
+                connection.execute(_processed([event.id for event in acknowledged]))
             now = database_now(connection) if refused else None
             for refusal in refused:
                 connection.execute(
@@ -139,6 +171,54 @@ class Outbox:
                         last_error=refusal.reason[:_ERROR_CHARACTERS],
                         next_attempt_at=now + timedelta(seconds=refusal.delay) if now else None,
                     )
+                )
+
+        write(self._engine, work)
+
+    def unmarked(self, limit: int, after: int = 0) -> list[Unmarked]:
+        """What waits behind that id, held-back rows included, in id order and at most `limit`. Changes nothing."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(_unmarked, {"after": after, "rows": limit}).all()
+        return [Unmarked(row.id, row.topic, row.size, row.last_error, bool(row.changed)) for row in rows]
+
+    def mark(self, ids: Sequence[int]) -> None:
+        """Marks rows as processed that somebody else has relayed, in one transaction. Raises LeaseLost as `record`."""
+
+        def work(connection: Connection) -> None:
+            self._lease.guard(connection)
+            connection.execute(_processed(ids))
+
+        write(self._engine, work)
+
+    def insert_again(self, ids: Sequence[int]) -> None:
+        """Copies rows that wait to new ones behind everything and marks these, in one transaction. Raises LeaseLost.
+
+        For who reads inserts only; the copy is the same event, with its id.
+        """
+
+        def work(connection: Connection) -> None:
+            self._lease.guard(connection)
+            rows = (
+                sa.select(*_event_columns, sa.false(), sa.literal(0))
+                .where(outbox.c.id.in_(ids), _waiting)
+                .order_by(outbox.c.id)
+            )
+            columns = [*_event_columns, outbox.c.processed, outbox.c.retry_count]
+            connection.execute(sa.insert(outbox).from_select(columns, rows))
+            connection.execute(_processed(ids))
+
+        write(self._engine, work)
+
+    def explain(self, reasons: Mapping[int, str]) -> None:
+        """Says in rows why nobody will relay them as they are, and changes nothing else. Raises LeaseLost."""
+
+        def work(connection: Connection) -> None:
+            self._lease.guard(connection)
+            for outbox_id, reason in reasons.items():
+                connection.execute(
+                    sa.update(outbox)
+                    .where(outbox.c.id == outbox_id, outbox.c.processed == sa.false())
+                    .values(last_error=reason[:_ERROR_CHARACTERS])
                 )
 
         write(self._engine, work)
@@ -178,3 +258,11 @@ class Outbox:
             )
             age = (database_now(connection) - oldest).total_seconds() if oldest else 0.0
         return Backlog(rows, max(age, 0.0))
+
+
+def _processed(ids: Sequence[int]) -> sa.Update:
+    return (
+        sa.update(outbox)
+        .where(outbox.c.id.in_(ids), outbox.c.processed == sa.false())
+        .values(processed=True, processed_at=utc_now())
+    )
