@@ -63,7 +63,9 @@ def _rows(engine: Engine, names: list[str], plugins: Path | None, seconds: dict[
 
 
 def _say(line: str) -> None:
-    print(f"images: {line}", file=sys.stderr, flush=True)
+    # In one piece: builds beside each other speak.
+    sys.stderr.write(f"images: {line}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

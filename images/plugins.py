@@ -29,6 +29,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _MOST_FILES: Final = 20_000
 _MOST_BYTES: Final = 1 << 30
+# What reading a damaged, encrypted or unknown archive raises.
 _BROKEN: Final = (
     zipfile.BadZipFile,
     tarfile.TarError,

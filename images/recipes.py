@@ -1,7 +1,7 @@
 """What each image is made of, and the name that follows from it.
 
-The tag of an image is a digest of everything that goes into it, its parent's tag included: an image whose tag the engine
-does not have is missing or stale, and the same for whoever asks.
+The tag of an image is a digest of everything that goes into it, its parent's tag included: an image whose tag the
+engine does not have is missing or stale.
 """
 
 from __future__ import annotations
