@@ -58,7 +58,7 @@ def database(
     json_output: Json = False,
 ) -> None:
     """Migrate the relational schema and keep the services' accounts: password and exactly the rights they need."""
-    with _report(json_output) as tell:
+    with _report(json_output) as tell, one_line_errors():
         from services.provision import ProvisionError
         from services.provision.database import provision_database
         from services.provision.rights import ACCOUNTS
@@ -75,7 +75,7 @@ def database(
 @app.command()
 def clickhouse(wait: Wait = 60, json_output: Json = False) -> None:
     """Make the analytics database and its tables, and look whether its users can do what they should, and no more."""
-    with _report(json_output) as tell:
+    with _report(json_output) as tell, one_line_errors():
         from services.provision.clickhouse import provision_clickhouse
         from services.settings import BusinessSettings, ClickHouseSettings, load
 
@@ -134,9 +134,10 @@ def connectors(
 
 @contextmanager
 def _report(as_json: bool) -> Iterator["Tell"]:
-    """Prints what is told, and an error in one last line."""
+    """Prints what is told, and why it cannot go on in one last line."""
     from services.clients.connect import ConnectError
     from services.provision import ProvisionError
+    from services.settings import SettingsError
 
     told: list[Done] = []
 
@@ -145,13 +146,12 @@ def _report(as_json: bool) -> Iterator["Tell"]:
         if not as_json:
             out.print(str(done), markup=False, soft_wrap=True)
 
-    with one_line_errors():
-        try:
-            yield tell
-        except ProvisionError as refused:
-            raise refuse(str(refused), refused.code) from None
-        except ConnectError as refused:
-            raise refuse(str(refused)) from None
+    try:
+        yield tell
+    except ProvisionError as refused:
+        raise refuse(str(refused), refused.code) from None
+    except (SettingsError, ConnectError) as refused:
+        raise refuse(str(refused)) from None
     if as_json:
         import simplejson
 

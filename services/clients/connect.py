@@ -252,6 +252,9 @@ class ConnectClient:
 
     def _refusal(self, response: urllib3.BaseHTTPResponse, method: str, path: str, name: str | None) -> ConnectError:
         status, why = response.status, _reason(response)
+        if status == _NOT_FOUND and not _is_connects(response):
+            # its web server listens before its interface is there; it may also be somebody else's
+            return ConnectUnavailable(f"{self.url} does not know {path}: it is starting, or see CONNECT_URL", status)
         if status == _NOT_FOUND and name is not None:
             return NoSuchConnector(f"Kafka Connect has no connector {name}: {why}", status)
         # 500 is also what a worker says that has not joined its group yet, or whose leader did not answer in time
@@ -294,6 +297,14 @@ def _reason(response: urllib3.BaseHTTPResponse) -> str:
     except (ValueError, KeyError, TypeError):
         told = response.data.decode(errors="replace") or response.reason or "no reason given"
     return " ".join(str(told).split())[:_LONGEST_MESSAGE]
+
+
+def _is_connects(response: urllib3.BaseHTTPResponse) -> bool:
+    """Whether the interface itself refused, rather than a web server without one."""
+    try:
+        return "error_code" in json.loads(response.data)
+    except (ValueError, TypeError):
+        return False
 
 
 def _first_line(text: str | None) -> str:

@@ -61,11 +61,11 @@ class Cluster:
             for resource, future in asked.items()
         }
 
-    def create(
-        self, topics: Iterable[str], partitions: int, replicas: int, configs: Mapping[str, dict[str, str]]
-    ) -> None:
-        """Makes topics that do not exist; raises for one that does."""
-        wanted = [NewTopic(name, partitions, replicas, config=configs[name]) for name in topics]
+    def create(self, topics: Mapping[str, tuple[int, Mapping[str, str]]], replicas: int) -> None:
+        """Makes topics, each with its partitions and settings; raises for one that exists."""
+        wanted = [
+            NewTopic(name, partitions, replicas, config=dict(config)) for name, (partitions, config) in topics.items()
+        ]
         _all_done(
             self._admin.create_topics(wanted, operation_timeout=_REQUEST_SECONDS, request_timeout=2 * _REQUEST_SECONDS)
         )

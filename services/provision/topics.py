@@ -1,6 +1,6 @@
 """The pipeline's topics: makes what is missing, sets what differs, refuses what would move keys or data."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -19,6 +19,18 @@ _DEAD_LETTERS_KEPT_TIMES: Final = 4
 _MAX_MESSAGE_BYTES: Final = 1_048_588
 # A dead letter is a whole message and a stack trace in its headers.
 _MAX_DEAD_LETTER_BYTES: Final = 2_097_152
+
+HEARTBEATS: Final = "heartbeat.outbox-debezium"
+"""Four messages a second that move the committed offset of the connector of that name. Nobody reads them, but without
+the topic, which no broker makes by itself, the connector runs and commits nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a topic is to be; ``config`` has the settings that are not left to the brokers' defaults."""
+
+    partitions: int
+    config: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +57,18 @@ class Brokers(Protocol):
 
     def look(self) -> View: ...
     def configs(self, topics: list[str]) -> dict[str, dict[str, str]]: ...
-    def create(
-        self, topics: list[str], partitions: int, replicas: int, configs: Mapping[str, dict[str, str]]
-    ) -> None: ...
+    def create(self, topics: Mapping[str, tuple[int, Mapping[str, str]]], replicas: int) -> None: ...
     def alter(self, changes: Mapping[str, Mapping[str, str]]) -> None: ...
 
 
-def wanted_config(topic: str, layout: Layout) -> dict[str, str]:
-    """The settings of a topic that are not left to the brokers' defaults."""
+def wanted_topics(layout: Layout) -> dict[str, Wanted]:
+    """Every topic by its name."""
+    wanted = {topic: Wanted(layout.partitions, _config(topic, layout)) for topic in all_topics()}
+    brief = {"retention.ms": str(_HOUR_MS), "segment.ms": str(_HOUR_MS)}
+    return wanted | {HEARTBEATS: Wanted(1, {**_config(HEARTBEATS, layout), **brief})}
+
+
+def _config(topic: str, layout: Layout) -> dict[str, str]:
     dead_letters = topic.endswith(DEAD_LETTER_SUFFIX)
     hours = layout.retention_hours
     if dead_letters:
@@ -73,32 +89,37 @@ def provision_topics(cluster: Brokers, layout: Layout, tell: Tell, seconds: floa
     When it dies in it, some topics are made or altered: it is run again. Topics that are not the pipeline's are left.
     """
     view = _reach(cluster, seconds)
-    wanted = {topic: wanted_config(topic, layout) for topic in all_topics()}
+    wanted = wanted_topics(layout)
     there = [topic for topic in wanted if topic in view.topics]
-    missing = [topic for topic in wanted if topic not in view.topics]
-    for refusal in _refusals({topic: view.topics[topic] for topic in there}, layout):
-        raise ProvisionError(refusal)
+    missing = {name: topic for name, topic in wanted.items() if name not in view.topics}
+    for name in there:
+        _refuse_to_move(name, view.topics[name], wanted[name], layout)
     if missing:
         _wait_for_brokers(cluster, layout.replication_factor, seconds)
     try:
         in_force = cluster.configs(there) if there else {}
-        changes = {topic: _differing(wanted[topic], in_force[topic]) for topic in there}
+        changes = {topic: _differing(wanted[topic].config, in_force[topic]) for topic in there}
         if missing:
-            cluster.create(missing, layout.partitions, layout.replication_factor, wanted)
+            cluster.create(
+                {name: (topic.partitions, topic.config) for name, topic in missing.items()}, layout.replication_factor
+            )
         if any(changes.values()):
             cluster.alter({topic: change for topic, change in changes.items() if change})
     except KafkaException as refused:
         raise ProvisionError(_refused(refused)) from None
-    _wait_for_leaders(cluster, seconds)
-    for topic in wanted:
-        tell(_done(topic, layout, changes.get(topic), in_force.get(topic, {})))
+    _wait_for_leaders(cluster, wanted, seconds)
+    for name, topic in wanted.items():
+        if name in missing:
+            tell(Done(name, "created", _layout_in_words(topic.partitions, layout.replication_factor)))
+        else:
+            tell(_altered(name, changes[name], in_force[name]))
 
 
-def _done(topic: str, layout: Layout, changes: Mapping[str, str] | None, before: Mapping[str, str]) -> Done:
-    if changes is None:
-        partitions = f"{layout.partitions} partition{'s' if layout.partitions > 1 else ''}"
-        replicas = f"{layout.replication_factor} replica{'s' if layout.replication_factor > 1 else ''}"
-        return Done(topic, "created", f"{partitions}, {replicas}")
+def _layout_in_words(partitions: int, replicas: int) -> str:
+    return f"{partitions} partition{'s' * (partitions > 1)}, {replicas} replica{'s' * (replicas > 1)}"
+
+
+def _altered(topic: str, changes: Mapping[str, str], before: Mapping[str, str]) -> Done:
     if not changes:
         return Done(topic, "unchanged")
     return Done(topic, "altered", ", ".join(f"{name} {before.get(name)} -> {changes[name]}" for name in changes))
@@ -108,26 +129,26 @@ def _differing(wanted: Mapping[str, str], in_force: Mapping[str, str]) -> dict[s
     return {name: value for name, value in wanted.items() if in_force.get(name) != value}
 
 
-def _refusals(there: Mapping[str, Topic], layout: Layout) -> Iterator[str]:
-    for name, topic in there.items():
-        if topic.partitions > layout.partitions:
-            yield (
-                f"{name} has {topic.partitions} partitions and Kafka cannot take any away: keep --partitions "
-                f"{topic.partitions} (millrace:kafka.partitions)"
-            )
-        elif topic.partitions < layout.partitions:
-            yield (
-                f"{name} has {topic.partitions} partitions; with {layout.partitions} keys would move, and an order's "
-                f"events could overtake each other: keep --partitions {topic.partitions} (millrace:kafka.partitions), "
-                "or stop the relay, let the lag of every group fall to 0, for each topic run `kafka-topics.sh --alter "
-                f"--topic {name} --partitions {layout.partitions}`, and start again"
-            )
-        if topic.replication_factor != layout.replication_factor:
-            yield (
-                f"{name} has {topic.replication_factor} replicas a partition, {layout.replication_factor} are asked "
-                "for, and this command moves no data: use `kafka-reassign-partitions.sh`, or keep --replication-factor "
-                f"{topic.replication_factor} (millrace:kafka.nodes)"
-            )
+def _refuse_to_move(name: str, topic: Topic, wanted: Wanted, layout: Layout) -> None:
+    """Raises ProvisionError for a topic with another number of partitions or replicas."""
+    if topic.partitions > wanted.partitions:
+        raise ProvisionError(
+            f"{name} has {topic.partitions} partitions and Kafka cannot take any away: keep --partitions "
+            f"{topic.partitions} (millrace:kafka.partitions)"
+        )
+    if topic.partitions < wanted.partitions:
+        raise ProvisionError(
+            f"{name} has {topic.partitions} partitions; with {wanted.partitions} keys would move, and an order's "
+            f"events could overtake each other: keep --partitions {topic.partitions} (millrace:kafka.partitions), "
+            "or stop the relay, let the lag of every group fall to 0, for each topic run `kafka-topics.sh --alter "
+            f"--topic {name} --partitions {wanted.partitions}`, and start again"
+        )
+    if topic.replication_factor != layout.replication_factor:
+        raise ProvisionError(
+            f"{name} has {topic.replication_factor} replicas a partition, {layout.replication_factor} are asked "
+            "for, and this command moves no data: use `kafka-reassign-partitions.sh`, or keep --replication-factor "
+            f"{topic.replication_factor} (millrace:kafka.nodes)"
+        )
 
 
 def _reach(cluster: Brokers, seconds: float) -> View:
@@ -155,12 +176,13 @@ def _wait_for_brokers(cluster: Brokers, count: int, seconds: float) -> None:
         )
 
 
-def _wait_for_leaders(cluster: Brokers, seconds: float) -> None:
+def _wait_for_leaders(cluster: Brokers, wanted: Iterable[str], seconds: float) -> None:
     """A topic that was just made can be written to when each partition has a leader."""
+    names = list(wanted)
 
     def led() -> bool | None:
         topics = _reach(cluster, seconds).topics
-        return True if all(name in topics and topics[name].led for name in all_topics()) else None
+        return True if all(name in topics and topics[name].led for name in names) else None
 
     if settled(led, seconds) is None:
         raise ProvisionError(f"some partitions still have no leader after {seconds:g} s: look at the brokers' logs")

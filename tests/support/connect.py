@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,6 +22,8 @@ class FakeConnector:
     state: str = "RUNNING"
     failed: dict[int, str] = field(default_factory=dict)
     offsets: list[dict[str, Any]] = field(default_factory=list)
+    stale: list[dict[str, Any] | None] = field(default_factory=list)
+    """What the next looks at its status see in place of it; None: that there is none yet."""
 
     def status(self, name: str) -> dict[str, Any]:
         """As GET /connectors/NAME/status answers; a stopped connector has no tasks."""
@@ -48,6 +50,8 @@ class FakeConnect:
         self.connectors: dict[str, FakeConnector] = {}
         self.requests: list[tuple[str, str]] = []
         self.trace_of_new_tasks: str | None = None
+        self.lag = 0
+        """So many looks at a connector that was just changed see what it was before."""
         self._answers: list[Answer] = []
         self._go = threading.Event()
         self._go.set()
@@ -106,8 +110,13 @@ class FakeConnect:
             return 204, None
         states = {"pause": "PAUSED", "stop": "STOPPED", "resume": "RUNNING", "restart": "RUNNING"}
         if what in states:
+            connector.stale = [connector.status(name)] * self.lag
             connector.state = states[what]
+            self._start_tasks(connector)
             return (204 if what == "stop" else 202), None
+        if what == "status" and connector.stale:
+            before = connector.stale.pop(0)
+            return (200, before) if before else (404, {"error_code": 404, "message": f"No status found for {name}"})
         answers = {
             "config": {**connector.config, "name": name},
             "status": connector.status(name),
@@ -118,12 +127,16 @@ class FakeConnect:
     def _configure(self, name: str, body: dict[str, str]) -> Answer:
         known = self.connectors.get(name)
         if known is not None:
+            known.stale = [known.status(name)] * self.lag
             known.config = body
+            self._start_tasks(known)
             return 200, {"name": name, "config": body}
-        made = self.connectors[name] = FakeConnector(body)
-        if self.trace_of_new_tasks is not None:
-            made.failed[0] = self.trace_of_new_tasks
+        made = self.connectors[name] = FakeConnector(body, stale=[None] * self.lag)
+        self._start_tasks(made)
         return 201, {"name": name, "config": body}
+
+    def _start_tasks(self, connector: FakeConnector) -> None:
+        connector.failed = {} if self.trace_of_new_tasks is None else {0: self.trace_of_new_tasks}
 
 
 @contextmanager
@@ -145,6 +158,10 @@ def serve_connect() -> Iterator[FakeConnect]:
             self.wfile.write(data)
 
         do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815 - the names are http.server's
+
+        def handle_one_request(self) -> None:
+            with suppress(ConnectionError):  # a client that did not wait for the answer
+                super().handle_one_request()
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - as inherited
             """Silent."""

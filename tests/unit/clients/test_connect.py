@@ -194,9 +194,16 @@ def test_somebody_elses_server_is_named(client: ConnectClient, worker: FakeConne
     worker.answer_next(200, "<html>welcome</html>")
     with pytest.raises(ConnectError, match="CONNECT_URL"):
         client.connectors()
-    worker.answer_next(404, "<html>nothing here</html>")
-    with pytest.raises(ConnectError, match="nothing here"):
-        client.version()
+
+
+@pytest.mark.parametrize("ask", [ConnectClient.version, lambda client: client.status("orders")])
+def test_a_worker_that_starts_has_no_interface_yet(
+    client: ConnectClient, worker: FakeConnect, ask: Callable[[ConnectClient], object]
+) -> None:
+    """Its 404 says nothing of a connector."""
+    worker.answer_next(404, "<html>Not Found</html>")
+    with pytest.raises(ConnectUnavailable, match="it is starting"):
+        ask(client)
 
 
 def test_json_that_is_not_connects_is_named(client: ConnectClient, worker: FakeConnect) -> None:
