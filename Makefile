@@ -10,6 +10,18 @@ ARGS :=
 FILE := data/cdnow_master.txt.gz
 RATE := 200
 COUNT := 5000
+# Of the targets of the stack; what is empty counts as not given. CONFIG="images=local sink=python" is kept by `make up`.
+SERVICE :=
+CONFIG :=
+YES :=
+TAIL :=
+TOPIC :=
+PARTITIONS :=
+GROUP :=
+CONNECTOR :=
+QUERY :=
+# Minutes of traffic and faults
+MINUTES := 20
 
 ##@ Run
 
@@ -41,6 +53,84 @@ migrate: demo-venv ## bring both schemas up to date
 clean-demo: demo-venv ## throw the demo's data away (stop the demo first)
 	@$(BIN)/python -m tools.clean_demo
 
+##@ Stack
+
+ON_STACK := $(BIN)/python -m tools.stack
+
+.PHONY: up down restart
+up: dev-venv ## start the stack or bring it up to date; print every link; see that all is well (CONFIG="key=value …")
+	@$(ON_STACK) up --config "$(CONFIG)"
+
+down: dev-venv ## take the stack apart; its data stays
+	@$(ON_STACK) down
+
+restart: dev-venv ## restart one container, or all (SERVICE=name)
+	@$(ON_STACK) restart --service "$(SERVICE)"
+
+.PHONY: ps logs doctor
+ps: dev-venv ## names, states and ports of the containers (SERVICE=name)
+	@$(ON_STACK) ps --service "$(SERVICE)"
+
+logs: dev-venv ## what the containers say (SERVICE=name TAIL=50)
+	@$(ON_STACK) logs --service "$(SERVICE)" --tail "$(TAIL)"
+
+doctor: dev-venv ## look at every part, and say what to do about what is amiss (ARGS=--json)
+	@$(BIN)/millrace doctor $(ARGS)
+
+.PHONY: init-db clean
+init-db: dev-venv ## run the jobs again that make topics, schemas, users and connectors
+	@$(ON_STACK) init-db
+
+clean: dev-venv ## throw the stack away with all its data, after asking (YES=1 does not ask)
+	@$(ON_STACK) clean --yes "$(YES)"
+
+.PHONY: mysql-shell grafana kafka-ui
+mysql-shell: dev-venv ## the mysql client (QUERY="SELECT …" instead of a prompt)
+	@$(ON_STACK) mysql-shell --query "$(QUERY)"
+
+grafana kafka-ui: dev-venv ## print the link, and open it
+	@$(ON_STACK) page $@
+
+.PHONY: kafka-topics kafka-create-topic kafka-describe-topic
+kafka-topics: dev-venv ## every topic's name
+	@$(ON_STACK) $@
+
+kafka-create-topic: dev-venv ## make a topic (TOPIC=name PARTITIONS=3)
+	@$(ON_STACK) $@ --topic "$(TOPIC)" --partitions "$(PARTITIONS)"
+
+kafka-describe-topic: dev-venv ## its partitions, leaders and replicas (TOPIC=name)
+	@$(ON_STACK) $@ --topic "$(TOPIC)"
+
+.PHONY: kafka-consumer-groups kafka-consumer-lag kafka-cluster-info
+kafka-consumer-groups: dev-venv ## every consumer group's name
+	@$(ON_STACK) $@
+
+kafka-consumer-lag: dev-venv ## how far a group has read, and how much waits (GROUP=name)
+	@$(ON_STACK) $@ --group "$(GROUP)"
+
+kafka-cluster-info: dev-venv ## the quorum: leader, voters, and how far behind they are
+	@$(ON_STACK) $@
+
+.PHONY: register-connector connector-status connector-restart connector-delete
+register-connector: dev-venv ## give a connector its declared configuration, and start it (CONNECTOR=name)
+	@$(ON_STACK) $@ --connector "$(CONNECTOR)"
+
+connector-status: dev-venv ## connectors, their tasks, and why one failed (CONNECTOR=name)
+	@$(ON_STACK) $@ --connector "$(CONNECTOR)"
+
+connector-restart: dev-venv ## restart a connector with its tasks (CONNECTOR=name)
+	@$(ON_STACK) $@ --connector "$(CONNECTOR)"
+
+connector-delete: dev-venv ## remove a connector; its data and offsets stay (CONNECTOR=name)
+	@$(ON_STACK) $@ --connector "$(CONNECTOR)"
+
+.PHONY: test-pipeline test-deletion-flow
+test-pipeline: dev-venv ## place an order and show it arrive, step by step
+	@$(ON_STACK) $@
+
+test-deletion-flow: dev-venv ## place an order, delete it, and show it go
+	@$(ON_STACK) $@
+
 ##@ Develop
 
 .PHONY: setup
@@ -53,9 +143,9 @@ SPREAD := -n 2 --dist load
 .PHONY: test
 test: dev-venv ## every test that needs no Docker
 	$(BIN)/pytest $(SPREAD) tests/property $(ARGS)
-	$(BIN)/pytest $(BESIDE) tests/integration tests/unit $(ARGS)
+	$(BIN)/pytest $(BESIDE) tests/integration tests/unit tests/infra $(ARGS)
 
-.PHONY: test-unit test-property test-integration
+.PHONY: test-unit test-property test-integration test-infra
 test-unit: dev-venv ## the tests of single parts
 	$(BIN)/pytest $(BESIDE) tests/unit $(ARGS)
 
@@ -64,6 +154,20 @@ test-property: dev-venv ## random histories against a model in plain Python
 
 test-integration: dev-venv ## the parts together, with the embedded servers
 	$(BIN)/pytest $(BESIDE) tests/integration $(ARGS)
+
+test-infra: dev-venv ## what the Pulumi program declares
+	$(BIN)/pytest $(BESIDE) tests/infra $(ARGS)
+
+# One process: the tests share the machine with what they start, and a stack among themselves. They clean up after
+# themselves, so that testcontainers' reaper, an image of a registry, is not needed.
+E2E := TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest
+
+.PHONY: e2e soak
+e2e: dev-venv images ## the whole stack on this machine's Docker engine, from the local images
+	$(E2E) tests/e2e $(ARGS)
+
+soak: dev-venv images ## traffic with random faults for MINUTES=20, then the books are compared; keeps a dated result
+	TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/python -m benchmarks.soak --minutes "$(MINUTES)" $(ARGS)
 
 .PHONY: lint
 lint: dev-venv ## style, strict types, and who may import whom

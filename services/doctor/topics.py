@@ -73,7 +73,7 @@ class Topics:
                 yield failing(
                     f"topic {topic}",
                     f"has {_count(fewest, 'replica')} of each message, {self._declared.replicas} are declared",
-                    "give it more with kafka-reassign-partitions.sh (docs/stack.md, More brokers)",
+                    "give it more with kafka-reassign-partitions.sh (docs/stack.md, More replicas)",
                 )
 
     def _not_in_sync(self, told: Metadata) -> Iterable[Finding]:

@@ -10,7 +10,7 @@ from services.doctor.containers import Container
 from services.doctor.dashboards import Dashboards
 from services.doctor.findings import State
 from tests.unit.doctor.fakes import DEMO, STACK, FakeEngine, failures, only
-from tests.unit.doctor.web import Api, serve
+from tests.support.web import Api, serve
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from services.doctor.check import CannotLook
 from services.doctor.containers import Container
 from services.doctor.engine import DockerEngine
-from tests.unit.doctor.web import Api, serve
+from tests.support.web import Api, serve
 
 VERSION = "1.41"
 

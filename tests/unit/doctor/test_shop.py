@@ -20,7 +20,7 @@ from services.domain.orders import create_order, delete_order
 from services.domain.tables import orders, outbox
 from tests.support.databases import empty_database, open_database
 from tests.support.shop import SHOP, events
-from tests.unit.doctor.web import Api, serve
+from tests.support.web import Api, serve
 
 ZONE = ZoneInfo("UTC")
 NOBODY, TOKEN = "http://127.0.0.1:9", "secret"

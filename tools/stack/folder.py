@@ -1,0 +1,71 @@
+"""var/stack: what belongs to the stack and to this machine, readable by its owner only and never in git."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from services.settings.paths import STACK_DATA, STACK_ENV_FILE
+from tools.stack.refusal import Refusal
+
+_PRIVATE_FILE, _PRIVATE_FOLDER = 0o600, 0o700
+
+
+class StackFolder:
+    """The folder, made on first use. MILLRACE_STACK_DATA names another one."""
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or Path(os.environ.get("MILLRACE_STACK_DATA") or STACK_DATA)
+        self.environment_file = self.root / STACK_ENV_FILE
+        self.passphrase_file = self.root / "passphrase"
+        self.state = self.root / "state"
+
+    def passphrase(self) -> Path:
+        """The file with what the state's secrets are encrypted with; made once.
+
+        Raises Refusal when it is gone and the state is there: nothing can read that without it.
+        """
+        if not self.passphrase_file.exists():
+            if self.state.exists() and any(self.state.rglob("*.json")):
+                raise Refusal(
+                    f"{self.passphrase_file} is gone, and {self.state} was encrypted with it: put it back, or begin "
+                    f"anew with `make clean` and without {self.state}"
+                )
+            self._write(self.passphrase_file, secrets.token_urlsafe(32) + "\n")
+        self.passphrase_file.chmod(_PRIVATE_FILE)
+        return self.passphrase_file
+
+    def backend(self) -> str:
+        """Where Pulumi keeps its state, as it wants it: a folder of this machine."""
+        self.state.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+        return f"file://{self.state.resolve()}"
+
+    def write_environment(self, environment: Mapping[str, str]) -> None:
+        """What `millrace` on this machine needs to work against the stack. Raises Refusal for what it cannot hold."""
+        unfit = [name for name, value in environment.items() if set(value) & set("'\n\\$")]
+        if unfit:
+            raise Refusal(
+                f"{', '.join(sorted(unfit))} cannot be written to {self.environment_file}: a quote, $, \\ or line break"
+            )
+        lines = [f"{name}='{value}'\n" for name, value in sorted(environment.items())]
+        self._write(self.environment_file, "".join(lines))
+
+    def environment(self) -> dict[str, str]:
+        """What was written; empty when no stack is up."""
+        if not self.environment_file.exists():
+            return {}
+        return {name: value for name, value in dotenv_values(self.environment_file).items() if value is not None}
+
+    def forget_environment(self) -> None:
+        """The stack is down: nothing should be looked for there."""
+        self.environment_file.unlink(missing_ok=True)
+
+    def _write(self, file: Path, text: str) -> None:
+        """In one step, and never readable by others, not even for a moment."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE_FILE), "w") as opened:
+            opened.write(text)
+        draft.replace(file)

@@ -1,0 +1,83 @@
+"""The Pulumi CLI: where its state is, what it is asked, what the program gives back."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from services.settings import PROJECT_ROOT
+from tools.stack.engine import address
+from tools.stack.folder import StackFolder
+from tools.stack.refusal import Failed, Refusal
+from tools.stack.shell import last_line, need, read, show
+
+STACK: Final = "dev"
+NAMESPACE: Final = "millrace"
+_GET_PULUMI: Final = "install it (macOS: brew install pulumi; Linux and others: www.pulumi.com/docs/install)"
+_SLOW: Final = 120.0
+
+
+class Pulumi:
+    """The stack `dev`. State in var/stack, unless the user is logged in elsewhere."""
+
+    def __init__(self, folder: StackFolder) -> None:
+        """Raises Refusal when the CLI is not there."""
+        need("pulumi", _GET_PULUMI)
+        self._environment = _environment(folder)
+
+    def select(self) -> None:
+        """Makes the stack if need be. Raises Refusal."""
+        answer = self._read("stack", "select", "--create", STACK)
+        if answer.code:
+            raise Refusal(f"pulumi cannot open the stack {STACK}: {last_line(answer.err)}")
+
+    def configured(self, key: str, given: Mapping[str, str]) -> str:
+        """A configuration value: as given now, or as it is kept, or ""."""
+        if key in given:
+            return given[key]
+        answer = self._read("config", "get", f"{NAMESPACE}:{key}", "--stack", STACK)
+        return answer.out.strip() if answer.code == 0 else ""
+
+    def up(self, given: Mapping[str, str]) -> None:
+        """`pulumi up`, shown. ``given`` is configured first and kept. Raises Failed."""
+        config = [word for key, value in given.items() for word in ("--config", f"{NAMESPACE}:{key}={value}")]
+        code = self._show("up", "--refresh", "--yes", "--stack", STACK, *config)
+        if code:
+            raise Failed(
+                f"pulumi up failed (exit code {code}): what it says above names the part; then `make up` again"
+            )
+
+    def down(self) -> None:
+        """`pulumi destroy`, shown: everything but the volumes and what opens them. Raises Failed."""
+        code = self._show("destroy", "--yes", "--exclude-protected", "--stack", STACK)
+        if code:
+            raise Failed(f"pulumi destroy failed (exit code {code}): what it says above says why")
+
+    def outputs(self) -> dict[str, Any]:
+        """What the program exports, secrets included. Raises Failed."""
+        answer = self._read("stack", "output", "--json", "--show-secrets", "--stack", STACK)
+        try:
+            if answer.code == 0:
+                return dict(json.loads(answer.out))
+        except ValueError:
+            pass
+        raise Failed(f"the stack is up, but pulumi does not tell its outputs: {last_line(answer.err)}")
+
+    def _read(self, *words: str) -> Any:
+        return read(self._command(words), self._environment, _SLOW)
+
+    def _show(self, *words: str) -> int:
+        return show(self._command(words), self._environment)
+
+    def _command(self, words: Sequence[str]) -> list[str]:
+        return ["pulumi", *words, "--cwd", str(PROJECT_ROOT), "--non-interactive"]
+
+
+def _environment(folder: StackFolder) -> dict[str, str]:
+    """What the CLI gets besides this process's environment; what the user has set stays as it is."""
+    found = {"PULUMI_SKIP_UPDATE_CHECK": "true", **address()}
+    if not os.environ.get("PULUMI_BACKEND_URL") and not os.environ.get("PULUMI_ACCESS_TOKEN"):
+        found["PULUMI_BACKEND_URL"] = folder.backend()
+    if not os.environ.get("PULUMI_CONFIG_PASSPHRASE") and not os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
+        found["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(folder.passphrase().resolve())
+    return found
