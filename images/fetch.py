@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from images.errors import ImagesError
 from images.files import PROJECT, Entry, digest, sha256
+from images.locks import read_lock
 from images.plugins import unpack
-from images.recipes import Maven, Recipe
+from images.recipes import PYTHON, Maven, Recipe, Wheels
 
 CACHE: Final = PROJECT / "var" / "images"
 _SECONDS: Final = 1800
@@ -44,6 +49,8 @@ def fetch(recipe: Recipe, log: Path) -> None:
     match recipe.downloads:
         case Maven() as maven:
             _fetch_maven(maven, log)
+        case Wheels() as wheels:
+            _fetch_wheels(wheels, log)
 
 
 def downloaded(recipe: Recipe, log: Path, work: Path) -> list[Entry]:
@@ -55,6 +62,8 @@ def downloaded(recipe: Recipe, log: Path, work: Path) -> list[Entry]:
                 # Archives of one plugin each, which hold its folder.
                 unpack(archive, work / "plugins", maven.leave_out)
             return _below(folder / "libs", "libs") + _below(work / "plugins", "plugins")
+        case Wheels() as wheels:
+            return _below(_fetch_wheels(wheels, log), "wheels")
     return []
 
 
@@ -86,6 +95,67 @@ def _fetch_maven(maven: Maven, log: Path) -> Path:
         shutil.rmtree(folder)
         raise
     return folder
+
+
+def _fetch_wheels(wheels: Wheels, log: Path) -> Path:
+    """The wheels and, beside them, what they are as a lock without markers: packages.lock."""
+    target = target_environment()
+    names = (PROJECT / wheels.names).read_text().split() if wheels.names else ()
+    packages = read_lock(PROJECT / wheels.lock, target, names)
+    if wheels.build_lock:
+        known = {package.name for package in packages}
+        build = read_lock(PROJECT / wheels.build_lock, target, wheels.build_names)
+        packages += [package for package in build if package.name not in known]
+    text = "".join(f"{package}\n" for package in packages)
+    made_of = hashlib.sha256(f"{target['platform_machine']} {PYTHON}\n{text}".encode()).hexdigest()
+    folder = CACHE / "wheels" / made_of[:16]
+    if not folder.is_dir():
+        work = folder.with_suffix(".part")
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        (work / "packages.lock").write_text(text)
+        # pip holds every file to the hashes of the lock, here and once more in the build.
+        command = [*_pip(), "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
+        command += ["--only-binary", ":all:", "--require-hashes", "--python-version", PYTHON, "--implementation", "cp"]
+        for tag in _platforms(target["platform_machine"]):
+            command += ["--platform", tag]
+        run([*command, "--dest", str(work), "--requirement", str(work / "packages.lock")], log, "install pip")
+        work.rename(folder)
+    return folder
+
+
+def target_environment() -> dict[str, str]:
+    """The values of a lock's markers for the interpreter of the local images, on this machine's processor."""
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": f"{PYTHON}.2",
+        "os_name": "posix",
+        "platform_machine": machine,
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": f"{PYTHON}.2",
+        "python_version": PYTHON,
+        "sys_platform": "linux",
+        "extra": "",
+    }
+
+
+def _platforms(machine: str) -> list[str]:
+    """The tags of wheels that run with the C library of Debian bookworm (2.36), newest first."""
+    return [f"manylinux_2_{minor}_{machine}" for minor in range(36, 4, -1)] + [f"manylinux2014_{machine}"]
+
+
+def _pip() -> list[str]:
+    """The command of a pip: this interpreter's, or the PATH's."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    found = shutil.which("pip3") or shutil.which("pip")
+    if found is None:
+        raise ImagesError("pip is not installed: install it (Debian, Ubuntu: apt install python3-pip)")
+    return [found]
 
 
 def check_sums(folder: Path, sums: Path) -> None:

@@ -62,9 +62,27 @@ class Recipe:
         return entries(self.sources, project)
 
 
-_SERVICES: Final = ("__init__.py", "clients/__init__.py", "clients/named_sql.py", "embedded/__init__.py",
-                    "embedded/lifetime.py", "embedded/clickhouse")  # fmt: skip
-_BACKEND: Final = ("editables", "hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers")
+# The modules of the ClickHouse front and what they import of ours.
+_FRONT: Final = (
+    "__init__.py",
+    "clients/__init__.py",
+    "clients/named_sql.py",
+    "embedded/__init__.py",
+    "embedded/clickhouse",
+    "embedded/lifetime.py",
+)
+_MILLRACE: Final = (
+    "dashboards/web",
+    "data/catalogue.json",
+    "images/millrace",
+    "pyproject.toml",
+    "requirements/demo.lock",
+    "requirements/services.lock",
+    "schemas",
+    "services",
+)
+# What builds the project's own package; images/millrace/Dockerfile names the same.
+BACKEND: Final = ("editables", "hatchling", "packaging", "pathspec", "pluggy", "trove-classifiers")
 
 RECIPES: Final[Mapping[str, Recipe]] = {
     recipe.name: recipe
@@ -80,6 +98,28 @@ RECIPES: Final[Mapping[str, Recipe]] = {
                 "images/local/kafka",
                 ("*.md", "*.txt", "connect-api-*", "kafka-clients-*", "slf4j-api-*", "lz4-*", "snappy-*", "zstd-*"),
             ),
+        ),
+        Recipe("prometheus", 200, (Source("images/local/prometheus", ""),), "base"),
+        Recipe("python", 40, (Source("images/local/python", ""),), "base"),
+        Recipe(
+            "clickhouse",
+            650,
+            (
+                Source("images/local/clickhouse", ""),
+                *(Source.same(f"services/{path}") for path in _FRONT),
+            ),
+            "python",
+            "PYTHON_IMAGE",
+            downloads=Wheels("requirements/demo.lock", names="images/local/clickhouse/packages.txt"),
+        ),
+        Recipe(
+            "millrace",
+            250,
+            tuple(map(Source.same, _MILLRACE)),
+            "python",
+            "PYTHON_IMAGE",
+            "images/millrace/Dockerfile",
+            Wheels("requirements/services.lock", "", "requirements/demo.lock", BACKEND),
         ),
         Recipe("connect", 100, (Source("images/local/connect", ""),), "kafka", "KAFKA_IMAGE"),
     )

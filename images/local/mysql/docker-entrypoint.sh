@@ -10,6 +10,9 @@ socket=/var/run/mysqld/mysqld.sock
 unfinished=$data/.unfinished
 # The data folder is worth nothing before it is finished, so its making waits for no disk.
 hasty=(--skip-log-bin --innodb-doublewrite=OFF --innodb-flush-log-at-trx-commit=0 --innodb-flush-method=nosync)
+# Started as root, the server drops to its own user; started as that user, it must not try.
+as=()
+[[ $(id -u) != 0 ]] || as=(--user=mysql)
 
 note() { printf '[entrypoint] %s\n' "$*" >&2; }
 
@@ -30,7 +33,7 @@ sql() {
 }
 
 start_without_network() {
-    mysqld "${hasty[@]}" --skip-networking "$@" &
+    mysqld "${as[@]}" "$@" "${hasty[@]}" --skip-networking &
     server=$!
     until MYSQL_PWD='' mysqladmin --no-defaults --socket="$socket" --user=root ping >/dev/null 2>&1; do
         kill -0 "$server" 2>/dev/null || refuse 'the server ended while the data folder was made, for the reason above'
@@ -72,9 +75,8 @@ make_data() {
     [[ ${MYSQL_USER:-} != root ]] || refuse 'MYSQL_USER is for a further user: root is made from MYSQL_ROOT_PASSWORD'
     find "$data" -mindepth 1 -delete
     touch "$unfinished"
-    chown mysql:mysql "$data"
     note 'making the data folder'
-    tar -xzf /usr/local/share/mysql/data.tar.gz -C "$data"
+    tar -xzf /usr/local/share/mysql/data.tar.gz -C "$data" --no-same-permissions
     start_without_network "$@"
     make_users
     run_scripts
@@ -92,4 +94,4 @@ if [[ ! -d $data/mysql || -e $unfinished ]]; then
     root_password_set=
     make_data "$@"
 fi
-exec mysqld "$@"
+exec mysqld "${as[@]}" "$@"
