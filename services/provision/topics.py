@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException
 
-from services.events.topics import DEAD_LETTER_SUFFIX, all_topics
+from services.events.topics import DEAD_LETTER_SUFFIX, HEARTBEAT_TOPIC, SCHEMA_HISTORY_TOPIC, all_topics
 from services.provision.cluster import Topic, View
 from services.provision.report import Done, ProvisionError, Tell
 from services.provision.waiting import answered, settled
@@ -19,10 +19,6 @@ _DEAD_LETTERS_KEPT_TIMES: Final = 4
 _MAX_MESSAGE_BYTES: Final = 1_048_588
 # A dead letter is a whole message and a stack trace in its headers.
 _MAX_DEAD_LETTER_BYTES: Final = 2_097_152
-
-HEARTBEATS: Final = "heartbeat.outbox-debezium"
-"""Four messages a second that move the committed offset of the connector of that name. Nobody reads them, but without
-the topic, which no broker makes by itself, the connector runs and commits nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +60,14 @@ class Brokers(Protocol):
 def wanted_topics(layout: Layout) -> dict[str, Wanted]:
     """Every topic by its name."""
     wanted = {topic: Wanted(layout.partitions, _config(topic, layout)) for topic in all_topics()}
-    brief = {"retention.ms": str(_HOUR_MS), "segment.ms": str(_HOUR_MS)}
-    return wanted | {HEARTBEATS: Wanted(1, {**_config(HEARTBEATS, layout), **brief})}
+    # Nobody reads the heartbeats, but a connector that cannot send them runs and commits no offset.
+    heartbeats = {"retention.ms": str(_HOUR_MS), "segment.ms": str(_HOUR_MS)}
+    # Without it the connector cannot read its place in the binary log.
+    history = {"retention.bytes": "-1", "retention.ms": "-1"}
+    return wanted | {
+        HEARTBEAT_TOPIC: Wanted(1, {**_config(HEARTBEAT_TOPIC, layout), **heartbeats}),
+        SCHEMA_HISTORY_TOPIC: Wanted(1, {**_config(SCHEMA_HISTORY_TOPIC, layout), **history}),
+    }
 
 
 def _config(topic: str, layout: Layout) -> dict[str, str]:

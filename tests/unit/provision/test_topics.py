@@ -8,10 +8,10 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from services.clients.kafka import MAX_DEAD_LETTER_BYTES, MAX_MESSAGE_BYTES
-from services.events.topics import DEAD_LETTER_SUFFIX, all_topics
+from services.events.topics import DEAD_LETTER_SUFFIX, HEARTBEAT_TOPIC, SCHEMA_HISTORY_TOPIC, all_topics
 from services.provision import Done, ProvisionError
 from services.provision.cluster import Topic, View
-from services.provision.topics import HEARTBEATS, Layout, provision_topics, wanted_topics
+from services.provision.topics import Layout, provision_topics, wanted_topics
 
 LAYOUT = Layout(partitions=6, replication_factor=3, min_in_sync=2, retention_hours=168)
 DAY_MS = 24 * 3_600_000
@@ -67,9 +67,9 @@ def _provision(cluster: FakeCluster, layout: Layout = LAYOUT, seconds: float = 5
 def test_every_topic_of_the_pipeline_is_made() -> None:
     cluster = FakeCluster()
     assert {done.outcome for done in _provision(cluster)} == {"created"}
-    assert set(cluster.topics) == {*all_topics(), HEARTBEATS}
+    assert set(cluster.topics) == {*all_topics(), HEARTBEAT_TOPIC, SCHEMA_HISTORY_TOPIC}
     assert {cluster.topics[name] for name in all_topics()} == {Topic(6, 3, led=True)}
-    assert cluster.topics[HEARTBEATS] == Topic(1, 3, led=True)
+    assert cluster.topics[HEARTBEAT_TOPIC] == cluster.topics[SCHEMA_HISTORY_TOPIC] == Topic(1, 3, led=True)
 
 
 def test_twice_changes_nothing() -> None:
@@ -185,6 +185,12 @@ def test_dead_letters_are_kept_longer_and_may_be_larger() -> None:
 
 def test_heartbeats_are_not_kept() -> None:
     """Four a second would fill 0.5 GB in a week."""
-    config = wanted_topics(LAYOUT)[HEARTBEATS].config
+    config = wanted_topics(LAYOUT)[HEARTBEAT_TOPIC].config
     assert int(config["retention.ms"]) <= 3_600_000
     assert int(config["segment.ms"]) <= 3_600_000, "only closed segments are deleted"
+
+
+def test_the_history_of_tables_is_kept_for_ever() -> None:
+    """Debezium reads its place in the binary log by it, however long ago a table was last changed."""
+    config = wanted_topics(LAYOUT)[SCHEMA_HISTORY_TOPIC].config
+    assert (config["retention.ms"], config["retention.bytes"], config["cleanup.policy"]) == ("-1", "-1", "delete")
