@@ -12,7 +12,7 @@ import docker
 import docker.errors
 
 from tests.support.stack.container_body import ContainerPlan, container_plan, limits
-from tests.support.stack.engine import labelled
+from tests.support.stack.engine import labelled, unlabelled_volumes
 from tests.support.stack.fields import Fields
 
 # Of all inputs only these change without a new container (the provider's resourceDockerContainerUpdate); those of
@@ -23,6 +23,8 @@ BOOKKEEPING = {"wait", "waitTimeout", "mustRun", "attach", "logs", "destroyGrace
 SILENT = {"healthcheck", "init", "tmpfs"}
 _LAST_LINES = 12
 _LOOK_SECONDS = 0.1
+_ANONYMOUS = 64
+"""Characters of the name of a volume that nobody named."""
 
 
 class CreationFailed(Exception):
@@ -38,7 +40,6 @@ class Containers:
 
     def __init__(self, client: docker.DockerClient, cancelled: threading.Event) -> None:
         self._client, self._cancelled = client, cancelled
-        self.anonymous_volumes: set[str] = set()
 
     def create(self, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """Id and outputs of a container that is as far as its inputs ask: started, healthy, or ended."""
@@ -71,9 +72,8 @@ class Containers:
         return container_id
 
     def _remember_volumes(self, container_id: str) -> None:
-        """Volumes without a label that the image declares: nobody would know later whose they are."""
         mounts = self._client.api.inspect_container(container_id)["Mounts"]
-        self.anonymous_volumes |= {mount["Name"] for mount in mounts if len(mount.get("Name", "")) == 64}
+        unlabelled_volumes.update(mount["Name"] for mount in mounts if len(mount.get("Name", "")) == _ANONYMOUS)
 
     def _await_health(self, plan: ContainerPlan, container_id: str) -> None:
         deadline = time.monotonic() + plan.lifecycle.wait_seconds

@@ -67,10 +67,11 @@ class Deployment:
         self._state: dict[str, Existing] = {}
         self._lock = threading.Lock()
         self._changes, self._seen, self._forced = Changes(), set[str](), set[str]()
+        self.failure: Exception | None = None
 
     def begin(self, refresh: bool) -> None:
         """A new run; with `refresh` the state forgets what is gone from the engine."""
-        self._changes, self._seen, self._forced = Changes(), set(), set()
+        self._changes, self._seen, self._forced, self.failure = Changes(), set(), set(), None
         self._provider.cancelled.clear()
         if refresh:
             for urn, one in list(self._state.items()):
@@ -79,6 +80,15 @@ class Deployment:
 
     def register(self, asked: Registration) -> tuple[str, dict[str, Any]]:
         """Makes it so, and returns id and outputs. Called from several threads; everything it needs exists."""
+        try:
+            return self._register(asked)
+        except Cancelled:
+            raise
+        except Exception as failed:
+            self.failure = self.failure or failed
+            raise
+
+    def _register(self, asked: Registration) -> tuple[str, dict[str, Any]]:
         if self._provider.cancelled.is_set():
             raise Cancelled(asked.name)
         with self._lock:

@@ -24,6 +24,9 @@ TEST_PREFIX = "e2e-"
 _OWNER_LABEL = "dev.millrace.test-process"
 _POOL = 64
 
+unlabelled_volumes: set[str] = set()
+"""Volumes that images declared for containers of this process: nobody else would know whose they are."""
+
 
 class NoEngine(Exception):
     """No engine answers; the message is one line."""
@@ -41,7 +44,12 @@ def connect() -> docker.DockerClient:
 
 def labelled(image: str, labels: dict[str, str]) -> dict[str, str]:
     """The program's own labels, testcontainers' and the test process's."""
-    return {**create_labels(image, labels), _OWNER_LABEL: _process(os.getpid())}
+    return {**create_labels(image, labels), **owner_labels(os.getpid())}
+
+
+def owner_labels(pid: int) -> dict[str, str]:
+    """The label that says which process something belongs to."""
+    return {_OWNER_LABEL: _process(pid)}
 
 
 def _process(pid: int) -> str:
@@ -52,6 +60,10 @@ def _process(pid: int) -> str:
     return f"{socket.gethostname()}/{pid}/"
 
 
+def _lives(pid: int, owner: str) -> bool:
+    return Path(f"/proc/{pid}").exists() and _process(pid) == owner
+
+
 def sweep(client: docker.DockerClient) -> list[str]:
     """Removes what test processes of this machine left that are dead, and names it."""
     gone = []
@@ -60,7 +72,7 @@ def sweep(client: docker.DockerClient) -> list[str]:
         if not labels.get(STACK_LABEL, "").startswith(TEST_PREFIX) or not owner:
             continue
         machine, pid, _ = owner.split("/")
-        if machine == socket.gethostname() and _process(int(pid)) != owner:
+        if machine == socket.gethostname() and not _lives(int(pid), owner):
             with contextlib.suppress(docker.errors.NotFound):
                 remove()
                 gone.append(f"{kind} {name}")
@@ -76,6 +88,16 @@ def remove_session(client: docker.DockerClient, session: str = SESSION_ID) -> li
                 remove()
                 gone.append(f"{kind} {name}")
     return gone
+
+
+def made_here(client: docker.DockerClient) -> set[str]:
+    """Kind and name of everything on the engine that this process made, under whatever name."""
+    mine = {LABEL_SESSION_ID: SESSION_ID}
+    return {
+        f"{kind} {name}"
+        for kind, name, labels, _ in everything(client)
+        if labels.items() >= mine.items() or name.startswith(TEST_PREFIX) or name in unlabelled_volumes
+    }
 
 
 def everything(client: docker.DockerClient) -> Iterable[tuple[str, str, dict[str, str], Any]]:

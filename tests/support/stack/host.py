@@ -33,14 +33,24 @@ class Host:
 
     def millrace(self, *arguments: str, timeout: float = 120.0, **more: str) -> subprocess.CompletedProcess[str]:
         """Runs `millrace ARGUMENTS` on the host against this stack; `more` are further environment variables."""
-        return subprocess.run(
+        with self.begin(*arguments, **more) as process:
+            try:
+                said, errors = process.communicate(timeout=timeout)
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, said, errors)
+
+    def begin(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+        """Starts `millrace ARGUMENTS`; the caller ends it."""
+        return subprocess.Popen(
             [str(MILLRACE), *arguments],
             cwd=Path(sys.prefix),  # a folder without .env
             env={**os.environ, **self.environment, "COLUMNS": "160", **more},
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=timeout,
-            check=False,
         )
 
     def verified(self) -> dict[str, Any] | None:
@@ -52,10 +62,19 @@ class Host:
         return None if report["in_flight"]["orders"] + report["in_flight"]["cells"] else report
 
     def sql(self, query: str) -> list[dict[str, Any]]:
-        """Rows of a ClickHouse query, asked through `millrace sql`."""
-        done = self.millrace("sql", "--json", query)
-        assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        """Rows of a ClickHouse query, as the reading user, in the analytics database."""
+        known = self.environment
+        answer = self._clickhouse_http.post(
+            "/",
+            params={"database": known["CLICKHOUSE_DATABASE"], "default_format": "JSONEachRow"},
+            headers={
+                "X-ClickHouse-User": known["CLICKHOUSE_READER_USER"],
+                "X-ClickHouse-Key": known["CLICKHOUSE_READER_PASSWORD"],
+            },
+            content=query,
+        )
+        assert answer.is_success, answer.text
+        return [json.loads(line) for line in answer.text.splitlines()]
 
     @property
     def url(self) -> str:
@@ -85,6 +104,10 @@ class Host:
         return httpx.Client(base_url=self.environment["CONNECT_URL"], timeout=30)
 
     @cached_property
+    def _clickhouse_http(self) -> httpx.Client:
+        return httpx.Client(base_url=self.environment["CLICKHOUSE_HOST"], timeout=30)
+
+    @cached_property
     def _engine(self) -> Engine:
         known = {name.lower(): value for name, value in self.environment.items()}
         return database.connect(DatabaseSettings.model_validate(known))
@@ -109,7 +132,7 @@ class Host:
 
     def _close_clients(self) -> None:
         """Clients made for the last environment; the next use makes them anew."""
-        for name in ("api", "connect_rest"):
+        for name in ("api", "connect_rest", "_clickhouse_http"):
             client: httpx.Client | None = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 from typing import Any
 
 import pulumi
@@ -17,6 +20,7 @@ from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack
 
 from tests.support.stack.capture import PROJECT_NAME, STACK_NAME, plain
+from tests.support.stack.containers import Cancelled
 from tests.support.stack.deployment import Deployment, Registration
 from tests.support.stack.fields import UnknownInput
 
@@ -33,7 +37,29 @@ def run_program(
     failure, to end what is under way.
     """
     # Everything Pulumi keeps for a run is in context variables: a context of its own is a fresh run.
-    return contextvars.copy_context().run(_run, program, config, deployment, cancel)
+    with _interrupts(cancel):
+        return contextvars.copy_context().run(_run, program, config, deployment, cancel)
+
+
+@contextlib.contextmanager
+def _interrupts(cancel: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C ends what is under way and is raised when that has ended: inside the SDK's loop it would get lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+        cancel()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if seen:
+            raise KeyboardInterrupt
 
 
 def _run(
@@ -52,6 +78,8 @@ def _run(
             set_all_config(dict(config))
             set_mocks(mocks, project=PROJECT_NAME, stack=STACK_NAME, preview=False, monitor=_Monitor(mocks))
             awaited(body)()  # type: ignore[no-untyped-call]  # the SDK's decorator has no types
+        except Cancelled:
+            raise deployment.failure or KeyboardInterrupt from None
         except BaseException:
             cancel()
             raise
@@ -107,6 +135,8 @@ def _loops() -> Iterator[asyncio.AbstractEventLoop]:
     own_loop()
     executor = ThreadPoolExecutor(_THREADS, "resource", initializer=own_loop)
     made[0].set_default_executor(executor)
+    # A failure is raised; what waited for the same thing failed with it, and would each be logged with a trace.
+    made[0].set_exception_handler(lambda _loop, _context: None)
     try:
         yield made[0]
     finally:

@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import docker.errors
 
+from infra.engine import remove_failed_jobs
 from tests.support.stack import engine
 from tests.support.stack.deployment import Changes, Deployment
 from tests.support.stack.host import Host
@@ -41,7 +42,7 @@ class Stack(Parts, Host):
         self._deployment = Deployment(self._provider)
         self.outputs: dict[str, Any] = {}
 
-    def __enter__(self) -> Stack:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -56,6 +57,8 @@ class Stack(Parts, Host):
     def update(self, config: Mapping[str, object], refresh: bool = True) -> Changes:
         """Sets configuration and makes it so; what is set stays set."""
         self._config = {**self._config, **config}
+        if refresh:
+            remove_failed_jobs(self.client, self.prefix)
         self._deployment.begin(refresh)
         self.outputs = run_program(
             self._program, as_config(self._config), self._deployment, self._provider.cancelled.set
@@ -78,12 +81,12 @@ class Stack(Parts, Host):
         self.client.close()
 
     def left(self) -> list[str]:
-        """What the engine has of this stack, with the unlabelled volumes its containers had."""
-        everything = engine.everything(self.client)
-        return sorted(f"{kind} {name}" for kind, name, labels, _ in everything if self._owns(name, labels))
-
-    def _owns(self, name: str, labels: Mapping[str, str]) -> bool:
-        return labels.get(engine.STACK_LABEL) == self.prefix or name in self._provider.containers.anonymous_volumes
+        """What the engine has of this stack."""
+        return sorted(
+            f"{kind} {name}"
+            for kind, name, labels, _ in engine.everything(self.client)
+            if labels.get(engine.STACK_LABEL) == self.prefix
+        )
 
 
 def _removed(remove: Callable[[], None]) -> None:
