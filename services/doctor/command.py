@@ -26,7 +26,7 @@ from services.doctor.relational import Leases, Outbox, RelationalSchema
 from services.doctor.shop import Shop
 from services.doctor.topics import Declared, Topics
 from services.doctor.warehouse import WarehouseSchema
-from services.events.topics import ORDER_EVENTS, PAYMENT_EVENTS
+from services.events.topics import HEARTBEAT_TOPIC, ORDER_EVENTS, PAYMENT_EVENTS, SCHEMA_HISTORY_TOPIC
 from services.settings import (
     ApiSettings,
     BusinessSettings,
@@ -124,7 +124,10 @@ class Installation:
 
     def declared(self) -> Declared:
         """What the topics have to be like."""
-        return Declared(events.all_topics(), min(_MOST_REPLICAS, self.brokers), self.stack.stack_partitions)
+        topics = dict.fromkeys(events.all_topics(), self.stack.stack_partitions)
+        if self.place.kind == "stack":
+            topics |= {HEARTBEAT_TOPIC: 1, SCHEMA_HISTORY_TOPIC: 1}
+        return Declared(topics, min(_MOST_REPLICAS, self.brokers))
 
     def wanted_connectors(self) -> list[str]:
         """The connectors that must run."""

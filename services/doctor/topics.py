@@ -1,6 +1,6 @@
 """Kafka's brokers and topics: every declared topic there as declared, and every partition fully in sync."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from services.doctor.cluster import BrokersAway, Cluster, Metadata, Partition
@@ -12,11 +12,10 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Declared:
-    """What the topics have to be like. ``partitions`` None: any number of them."""
+    """The topics there have to be, with the number of their partitions (None: any), and their replicas."""
 
-    topics: Sequence[str]
+    topics: Mapping[str, int | None]
     replicas: int
-    partitions: int | None = None
 
 
 class Topics:
@@ -55,12 +54,11 @@ class Topics:
             yield failing("brokers", f"{len(told.brokers)} of {self._brokers} are up (node {up})", remedy)
 
     def _not_as_declared(self, told: Metadata) -> Iterable[Finding]:
-        for topic in self._declared.topics:
+        for topic, wanted in self._declared.topics.items():
             found = told.topics.get(topic)
             if not found:
                 yield failing(f"topic {topic}", "does not exist", self._place.provision())
                 continue
-            wanted = self._declared.partitions
             if wanted is not None and len(found) < wanted:
                 yield failing(
                     f"topic {topic}", f"has {len(found)} partitions, {wanted} are declared", self._place.provision()

@@ -9,6 +9,7 @@ import pytest
 from services.doctor.command import Installation
 from services.doctor.findings import Finding, State
 from services.doctor.place import Place
+from services.provision.topics import Layout, wanted_topics
 from services.settings import describe
 
 STACK = {
@@ -89,7 +90,13 @@ def test_what_a_stack_must_have_follows_its_configuration(
 def test_one_node_is_one_broker_and_one_replica(monkeypatch: pytest.MonkeyPatch) -> None:
     found = installation(monkeypatch, STACK, {"KAFKA_BROKERS": "localhost:19092"})
     assert "kafka-local2" not in found.roles()
-    assert (found.brokers, found.declared().replicas, found.declared().partitions) == (1, 1, 6)
+    assert (found.brokers, found.declared().replicas) == (1, 1)
+
+
+def test_the_topics_of_a_stack_are_those_its_job_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = wanted_topics(Layout(partitions=6, replication_factor=3, min_in_sync=2, retention_hours=1))
+    declared = installation(monkeypatch, STACK).declared()
+    assert (declared.topics, declared.replicas) == ({name: topic.partitions for name, topic in made.items()}, 3)
 
 
 def test_the_demo_leaves_out_containers_and_connect_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

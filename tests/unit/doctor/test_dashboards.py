@@ -9,8 +9,8 @@ import pytest
 from services.doctor.containers import Container
 from services.doctor.dashboards import Dashboards
 from services.doctor.findings import State
-from tests.unit.doctor.fakes import DEMO, STACK, FakeEngine, failures, only
 from tests.support.web import Api, serve
+from tests.unit.doctor.fakes import DEMO, STACK, FakeEngine, failures, only
 
 
 @pytest.fixture

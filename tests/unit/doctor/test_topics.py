@@ -10,7 +10,7 @@ from services.doctor.place import Place
 from services.doctor.topics import Declared, Topics
 from tests.unit.doctor.fakes import DEMO, STACK, FakeCluster, failures, only, partitions
 
-DECLARED = Declared(("order.events", "orders_analytics"), replicas=3, partitions=6)
+DECLARED = Declared({"order.events": 6, "orders_analytics": 6}, replicas=3)
 
 
 def cluster(**changed: dict[int, Partition]) -> FakeCluster:
@@ -66,7 +66,7 @@ def test_too_many_partitions_can_only_be_declared() -> None:
 
 def test_any_number_of_partitions_where_none_is_declared() -> None:
     found = cluster(orders_analytics=partitions(3))
-    assert failures(check(found, declared=Declared(DECLARED.topics, 3))) == []
+    assert failures(check(found, declared=Declared(dict.fromkeys(DECLARED.topics), 3))) == []
 
 
 def test_too_few_replicas() -> None:

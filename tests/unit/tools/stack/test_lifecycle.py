@@ -287,7 +287,12 @@ def test_clean_asks_first(
     docker(programs, says=THINGS)
     questions: list[str] = []
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or answer)
+
+    def ask(question: str) -> str:
+        questions.append(question)
+        return answer
+
+    monkeypatch.setattr("builtins.input", ask)
     ended = run("clean")
     assert questions == [
         "remove 2 containers, 1 network, 1 volume of dev.millrace.stack=millrace, with every order in them? [y/N] "
