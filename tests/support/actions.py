@@ -144,7 +144,7 @@ USERS = ("1", "2", "3")
 
 @dataclass
 class ActionShop:
-    """A migrated SQLite database in which actions are done at times of their own."""
+    """A migrated database in which actions are done at times of their own."""
 
     engine: Engine
     zone: ZoneInfo

@@ -1,4 +1,4 @@
-"""The clock of a SQLite database, set by a test: the domain asks the database for the time and nobody else."""
+"""The clock of a database, set by a test: the domain asks the database for the time and nobody else."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 
 class DatabaseClock:
-    """Answers ``utc_now()`` in every later connection of an engine; it stands still and may be set back."""
+    """Answers ``utc_now()`` in every later transaction of an engine; it stands still and may be set back."""
 
     def __init__(self, engine: Engine, moment: datetime) -> None:
-        """Begins at ``moment``. SQLite lets a connection replace its built-in functions: strftime, here."""
+        """Begins at ``moment``. SQLite lets a connection replace its built-in functions, MySQL lets it set the time."""
         self.moment = moment
         engine.dispose()
-        event.listen(engine, "connect", self._take_over)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", self._take_over)
+        else:
+            event.listen(engine, "begin", self._set)
 
     def _take_over(self, connection: sqlite3.Connection, _record: Any) -> None:
         connection.create_function("strftime", -1, self._strftime)
@@ -27,3 +30,7 @@ class DatabaseClock:
             raise ValueError(f"only the present is known here, not {arguments}")
         moment = self.moment.astimezone(UTC)
         return moment.strftime(form.replace("%f", f"%S.{moment.microsecond // 1000:03d}"))
+
+    def _set(self, connection: Connection) -> None:
+        """For the connection's own statements: NOW() and its relatives, in whole milliseconds as SQLite has them."""
+        connection.exec_driver_sql(f"SET timestamp = {int(self.moment.timestamp() * 1000) / 1000:.3f}")

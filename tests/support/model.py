@@ -14,28 +14,32 @@ _LINES = "SELECT order_id, product_id, product_name, quantity, price FROM order_
 
 
 def stored_orders(engine: Engine) -> list[Order]:
-    """Every order of a SQLite database, read without the project's own types: cents and text as they are stored."""
+    """Every order of a database, read without the project's own types: as it is stored."""
     lines: dict[str, list[Item]] = {}
     with engine.connect() as connection:
-        for order_id, product, name, quantity, cents in connection.exec_driver_sql(_LINES):
-            lines.setdefault(order_id, []).append(Item(product, name, quantity, Decimal(cents).scaleb(-2)))
+        for order_id, product, name, quantity, price in connection.exec_driver_sql(_LINES):
+            lines.setdefault(order_id, []).append(Item(product, name, quantity, _money(price)))
         found = connection.exec_driver_sql(_ORDERS).all()
     orders = []
-    for order_id, user, status, day, created, deleted, version, cents in found:
-        moment = datetime.fromisoformat(created).replace(tzinfo=UTC)
+    for order_id, user, status, day, created, deleted, version, total in found:
         order = Order(
             order_id,
-            moment,
-            date.fromisoformat(day),
+            datetime.fromisoformat(str(created)).replace(tzinfo=UTC),
+            date.fromisoformat(str(day)),
             user,
             tuple(lines[order_id]),
             status,
             version,
             deleted is not None,
         )
-        assert order.total == Decimal(cents).scaleb(-2), f"{order_id} says {cents} cents, its lines {order.total}"
+        assert order.total == _money(total), f"{order_id} says {_money(total)}, its lines {order.total}"
         orders.append(order)
     return orders
+
+
+def _money(stored: int | Decimal) -> Decimal:
+    """SQLite has cents, MySQL decimals."""
+    return Decimal(stored).scaleb(-2) if isinstance(stored, int) else stored
 
 
 def model_views(orders: list[Order], zone: str, today: date) -> Views:

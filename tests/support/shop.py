@@ -1,14 +1,12 @@
-"""A small shop in a SQLite file, and the API on it called in process."""
+"""A small shop in a database of its own, and the API on it called in process."""
 
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,35 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from starlette.applications import Starlette
 
-from services.clients.database import connect, write
-from services.clients.relational_schema import migrate
 from services.domain.tables import inventory, order_items, orders, outbox, products, users
-from services.settings import DatabaseSettings
+from tests.support.databases import Template
 
 ADMIN_TOKEN = "test-token-of-the-admin"
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}", "X-Admin-Id": "admin-user-123"}
-
-
-def make_template(folder: Path) -> Path:
-    """A migrated database file with users 1 and 2 and products 101 (25000.00), 102 (19.99, 5 pieces), 103 (0.00)."""
-    file = folder / "template.db"
-    engine = open_database(file)
-    migrate(engine, "UTC")
-    write(engine, _fill)
-    engine.dispose()
-    return file
-
-
-def copy_database(template: Path, folder: Path) -> Engine:
-    """An engine on a copy of the template."""
-    file = folder / "shop.db"
-    shutil.copy(template, file)
-    return open_database(file)
-
-
-def open_database(file: Path) -> Engine:
-    """An engine on a SQLite file."""
-    return connect(DatabaseSettings.model_validate({"database_url": f"sqlite:///{file}"}))
 
 
 def _fill(connection: Connection) -> None:
@@ -63,6 +37,10 @@ def _fill(connection: Connection) -> None:
         sa.insert(inventory),
         [{"id": i, "product_id": i, "quantity": q, "reserved": 0, "version": 1} for i, (_, _, q) in stock.items()],
     )
+
+
+SHOP = Template("UTC", _fill)
+"""Users 1 and 2; products 101 (25000.00, 1000 pieces), 102 (19.99, 5 pieces) and 103 (0.00, 10 pieces)."""
 
 
 @dataclass(frozen=True)
