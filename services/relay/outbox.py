@@ -13,7 +13,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from services.clients.database import database_now, write
+from services.clients.database import database_now, one_snapshot, write
 from services.clients.lease import Lease
 from services.clients.types import utc_now
 from services.domain.tables import outbox
@@ -137,6 +137,7 @@ class Outbox:
         held: set[Aggregate] = set()
         after = 0
         with self._engine.connect() as connection:
+            one_snapshot(connection)  # or what became visible behind a page would be passed over, its successor not
             while len(events) < limit:
                 rows = connection.execute(_page, {"after": after, "rows": limit}).all()
                 for *columns, held_back in rows:
@@ -182,11 +183,14 @@ class Outbox:
         return [Unmarked(row.id, row.topic, row.size, row.last_error, bool(row.changed)) for row in rows]
 
     def mark(self, ids: Sequence[int]) -> None:
-        """Marks rows as processed that somebody else has relayed, in one transaction. Raises LeaseLost as `record`."""
+        """Marks rows as processed that somebody else has relayed, in one transaction. Raises LeaseLost as `record`.
+
+        A row that died or changed since it was read stays as it is.
+        """
 
         def work(connection: Connection) -> None:
             self._lease.guard(connection)
-            connection.execute(_processed(ids))
+            connection.execute(_processed(ids).where(_waiting, sa.not_(_changed)))
 
         write(self._engine, work)
 
