@@ -1,4 +1,4 @@
-"""The ClickHouse process of the embedded mode: `python -m services.embedded.clickhouse --data DIR --users FILE`."""
+"""The ClickHouse process of the embedded mode and of the local image: `python -m services.embedded.clickhouse`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from services.embedded.clickhouse.app import Front
 from services.embedded.clickhouse.engine import Engine
 from services.embedded.clickhouse.execution import Executor
 from services.embedded.clickhouse.querylog import QueryLog
+from services.embedded.clickhouse.server_users import read_server_users
+from services.embedded.clickhouse.settings import identifier
 from services.embedded.clickhouse.users import read_users
 from services.embedded.lifetime import StartError, fail, watch_parent, write_atomically
 
@@ -36,7 +38,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line of the process."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description="ClickHouse's HTTP interface over one chDB engine.")
     parser.add_argument("--data", type=Path, required=True, help="data folder; one process at a time")
-    parser.add_argument("--users", type=Path, required=True, help="JSON file of users, passwords and limits")
+    parser.add_argument("--users", type=Path, required=True, help="users: a JSON file, or a folder users.d")
+    parser.add_argument("--database", default="", help="database to make unless it is there")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=int, default=8123, help="port; 0 takes a free one (default %(default)s)")
     parser.add_argument("--timezone", default="UTC", help="session time zone of every user (default %(default)s)")
@@ -70,13 +73,21 @@ def make_spool(data: Path) -> Path:
     return spool
 
 
+def make_database(engine: Engine, name: str) -> None:
+    """Make a database unless it is there or `name` is empty."""
+    if name:
+        with contextlib.closing(engine.connect()) as connection:
+            connection.query(f"CREATE DATABASE IF NOT EXISTS {identifier(name)}", "Null")
+
+
 def serve(options: argparse.Namespace) -> None:
     """Serve until SIGTERM, SIGINT or the end of the parent; raises StartError when it cannot start."""
     if options.timezone not in zoneinfo.available_timezones():
         raise StartError(f"{options.timezone} is not a time zone; use a name such as Europe/Berlin (--timezone)")
-    users = read_users(options.users)
+    users = read_server_users(options.users) if options.users.is_dir() else read_users(options.users)
     listener = listen(options.host, options.port)
     engine = Engine(options.data)
+    make_database(engine, options.database)
     log = QueryLog(engine)
     executor = Executor(engine, options.timezone, make_spool(engine.folder))
     front = Front(executor, users, log, engine.version)

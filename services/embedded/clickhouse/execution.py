@@ -104,11 +104,10 @@ class Executor:
         return connection
 
     def _settings_of(self, user: User) -> str:
-        limits = {name: str(value) for name, value in user.limits.items()}
-        return set_statement({**_DEFAULTS, "session_timezone": self._timezone, **user.settings, **limits})
+        return set_statement({**_DEFAULTS, "session_timezone": self._timezone, **user.initial_settings()})
 
     def _execute(self, connection: Connection, request: QueryRequest, user: User, statement: Statement) -> Answer:
-        timezone = request.settings.get("session_timezone", self._timezone)
+        timezone = {**user.settings, **request.settings}.get("session_timezone", self._timezone)
         if statement.insert is None:
             _refuse_unsafe(connection, statement.sql)
         if user.readonly or not request.changes_allowed:

@@ -21,6 +21,11 @@ def literal(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def identifier(name: str) -> str:
+    """`name` as a ClickHouse identifier."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
 def set_statement(settings: Mapping[str, str]) -> str:
     """SET for settings whose names are known to be identifiers; "" for none."""
     if not settings:
@@ -32,7 +37,7 @@ def use_statement(database: str) -> str:
     """USE for a database; "" for none."""
     if not database:
         return ""
-    return "USE `" + database.replace("\\", "\\\\").replace("`", "\\`") + "`;"
+    return f"USE {identifier(database)};"
 
 
 @contextlib.contextmanager

@@ -1,13 +1,14 @@
-"""Who may connect, and what they may do: read from a credentials file."""
+"""Who may connect, and what they may do; and the credentials file of the embedded mode that says so."""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.embedded.clickhouse.errors import Code, QueryError
 from services.embedded.lifetime import StartError
@@ -17,29 +18,67 @@ _KEYS: Final = {"password", "readonly", "settings", "limits"}
 _FIXED_FOR_READERS: Final = {"readonly", "dialect"}
 
 
+# What an unknown name's password is compared with, so that it takes as long as a known one's.
+_NOBODY: Final = bytes(hashlib.sha256().digest_size)
+
+
+class Limit(NamedTuple):
+    """What a request may give a setting; None for no bound. Zero means unlimited to ClickHouse."""
+
+    least: int | None
+    most: int | None
+
+
 @dataclass(frozen=True)
 class User:
-    """One user: `settings` hold unless a request overrides them, `limits` may only be lowered by a request."""
+    """One user: `settings` hold unless a request overrides them, within `limits` and not those that are `fixed`.
+
+    `digest` is the SHA-256 of the password. `adjusts` says whether requests may override settings at all. A limited
+    setting without a value of its own has the upper bound of its limit.
+    """
 
     name: str
-    password: str = field(repr=False)
+    digest: bytes = field(repr=False)
     readonly: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
-    limits: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    fixed: Set[str] = frozenset()
+    adjusts: bool = True
+
+    def initial_settings(self) -> dict[str, str]:
+        """The settings that a connection of this user begins with."""
+        limits = {name: str(limit.most) for name, limit in self.limits.items() if limit.most is not None}
+        return limits | dict(self.settings)
 
     def check_setting(self, name: str, value: str) -> None:
         """Raises QueryError when a request of this user may not give setting `name` this value."""
         if self.readonly and name in _FIXED_FOR_READERS:
             raise QueryError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode. (READONLY)")
-        limit = self.limits.get(name)
-        if limit is None:
+        if value == self.settings.get(name):
             return
-        # Zero means unlimited to ClickHouse.
-        if not (value.isascii() and value.isdigit() and 0 < int(value) <= limit):
-            raise QueryError(
-                Code.SETTING_CONSTRAINT_VIOLATION,
-                f"Setting {name} shouldn't be greater than {limit}. (SETTING_CONSTRAINT_VIOLATION)",
-            )
+        if not self.adjusts:
+            raise QueryError(Code.READONLY, f"Cannot modify '{name}' setting in readonly mode. (READONLY)")
+        if name in self.fixed:
+            raise _violated(f"Setting {name} should not be changed")
+        if name in self.limits:
+            _check_limit(name, value, self.limits[name])
+
+
+def digest_of(password: str) -> bytes:
+    """What a user's password is compared by."""
+    return hashlib.sha256(password.encode("utf-8", "surrogateescape")).digest()
+
+
+def _check_limit(name: str, value: str, limit: Limit) -> None:
+    number = int(value) if value.isascii() and value.isdigit() else None
+    if limit.most is not None and (number is None or number > limit.most):
+        raise _violated(f"Setting {name} shouldn't be greater than {limit.most}")
+    if limit.least is not None and (number is None or number < limit.least):
+        raise _violated(f"Setting {name} shouldn't be less than {limit.least}")
+
+
+def _violated(what: str) -> QueryError:
+    return QueryError(Code.SETTING_CONSTRAINT_VIOLATION, f"{what}. (SETTING_CONSTRAINT_VIOLATION)")
 
 
 class Users:
@@ -54,8 +93,7 @@ class Users:
     def authenticate(self, name: str, password: str) -> User:
         """The user of these credentials; raises QueryError 516, which does not say which of the two was wrong."""
         user = self._users.get(name)
-        expected = user.password if user else ""
-        matches = hmac.compare_digest(expected.encode(), password.encode())
+        matches = hmac.compare_digest(user.digest if user else _NOBODY, digest_of(password))
         if user is None or not matches:
             raise QueryError(
                 Code.AUTHENTICATION_FAILED,
@@ -100,4 +138,10 @@ def _read_user(path: Path, name: str, entry: object) -> User:
             raise StartError(f"{where}: {setting} is not the name of a setting")
     if not all(type(value) is int and value > 0 for value in limits.values()):
         raise StartError(f"{where}: limits are whole numbers above zero")
-    return User(name, entry["password"], readonly, {key: str(value) for key, value in settings.items()}, limits)
+    return User(
+        name,
+        digest_of(entry["password"]),
+        readonly,
+        {key: str(value) for key, value in settings.items()},
+        {key: Limit(1, value) for key, value in limits.items()},
+    )
