@@ -50,7 +50,8 @@ class Spec:
     read_only: bool = False
     user: str | None = None
     capabilities: Sequence[str] = ()
-    open_files: int = 65_536
+    # An engine that may not raise its own limit refuses to start a container with a higher one (20,000 was met).
+    open_files: int = 16_384
     grace: int = 20
     wait_timeout: int = 180
     depends_on: Sequence[pulumi.Input[pulumi.Resource]] = ()

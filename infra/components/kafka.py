@@ -93,7 +93,6 @@ class Kafka(pulumi.ComponentResource):
             ports={external_port(node): args.port + node - 1},
             volumes={_DATA: site.volume(f"kafka{node}", {NODES_LABEL: str(args.nodes)})},
             uploads={_HEALTH: read("health/kafka.sh")},
-            open_files=100_000,
             grace=30,
         )
         return server(site, role, spec, Health(test=["CMD", "bash", _HEALTH, "127.0.0.1", str(INTERNAL_PORT)]), self)

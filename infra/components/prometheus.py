@@ -49,6 +49,7 @@ class Prometheus(pulumi.ComponentResource):
                 for path in below(args.files, ("prometheus.yml", "rules/*.yml"))
             },
         )
-        health = Health(test=["CMD", "promtool", "check", "ready", f"--url=http://127.0.0.1:{PORT}"])
+        # both images have wget; Debian's promtool is too old to ask
+        health = Health(test=["CMD", "wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/-/ready"])
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})
