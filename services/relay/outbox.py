@@ -118,6 +118,7 @@ _unmarked = (
     .where(_waiting, outbox.c.id > sa.bindparam("after"))
     .order_by(outbox.c.id)
     .limit(sa.bindparam("rows"))
+    .with_hint(outbox, _IN_ID_ORDER, "mysql")
 )
 
 

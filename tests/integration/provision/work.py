@@ -1,0 +1,184 @@
+"""What each service asks of the relational database, by its own code, and what it must not be able to ask.
+
+Every kind of work is repeatable: it makes what it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from services.clients.lease import Lease
+from services.clients.relational_schema import require_current
+from services.domain import queries, stock
+from services.domain.model import NewItem, NewOrder, Order
+from services.domain.orders import cancel_order, create_order, delete_order
+from services.domain.payments import accept_payment, refund_order, refuse_payment
+from services.domain.repair import restate_order
+from services.reconciler import relational
+from services.relay.binlog import Binlog
+from services.relay.outbox import Outbox, Refusal
+
+UTC_ZONE: Final = ZoneInfo("UTC")
+
+
+def new_order(engine: Engine) -> Order:
+    """An order of one machine."""
+    return create_order(engine, UTC_ZONE, NewOrder("1", (NewItem("101", 1),)))
+
+
+def api(engine: Engine) -> None:
+    """Every transition of an order, stock by hand, and everything that is read."""
+    require_current(engine, "UTC")
+    order = new_order(engine)
+    refuse_payment(engine, order.id, "CARD")
+    accept_payment(engine, order.id, "CARD")
+    refund_order(engine, order.id, restock=True)
+    cancel_order(engine, new_order(engine).id)
+    delete_order(engine, order.id)
+    stock.adjust_quantity(engine, "101", 1)
+    queries.find_order(engine, order.id)
+    queries.orders_of_user(engine, "1", 10)
+    queries.list_users(engine, 10)
+    queries.list_products(engine, 10)
+    queries.find_inventory(engine, "101")
+
+
+def relay(engine: Engine) -> None:
+    """Takes over a lease, delivers, puts off, follows Debezium, measures, purges."""
+    require_current(engine, "UTC")
+    lease = _held(engine)
+    box = Outbox(engine, lease)
+    waiting = box.waiting(10)
+    box.record(waiting[:1], [Refusal(waiting[1], "no", 0.0)])
+    (unmarked, *_) = box.unmarked(10)
+    box.explain({unmarked.id: "too large"})
+    box.insert_again([unmarked.id])
+    box.mark([row.id for row in box.unmarked(1)])
+    box.backlog()
+    box.purge(-1)
+    log = Binlog(engine)
+    log.end()
+    log.oldest()
+    lease.release()
+
+
+def aggregator(engine: Engine) -> None:
+    """Takes over a lease and gives it back."""
+    _held(engine).release()
+
+
+def _held(engine: Engine) -> Lease:
+    """A lease of its own name, taken twice: made by the first, taken over by the second."""
+    name = uuid4().hex
+    assert Lease(engine, name, "one", 0).acquire() == 1
+    lease = Lease(engine, name, "another", 60)
+    assert lease.acquire() == 2
+    assert lease.renew()
+    return lease
+
+
+def reconciler(engine: Engine) -> None:
+    """Digests, details, what is in flight; and an order said anew."""
+    require_current(engine, "UTC")
+    now = datetime.now(UTC)
+    with engine.connect() as connection:
+        days = list(relational.day_digests(connection))
+        ids = [order_id for _, order_id, _ in relational.order_digests(connection, days)]
+        relational.find_orders(connection, ids)
+        relational.in_flight(connection, ids, now - timedelta(days=1))
+        relational.waiting_since(connection, now)
+    restate_order(engine, ids[0], 7)
+
+
+def debezium(engine: Engine) -> None:
+    """A snapshot under a lock, and the binary log: its end, and what is in it."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in (
+            "FLUSH TABLES WITH READ LOCK",
+            "SHOW BINARY LOG STATUS",
+            "SHOW CREATE TABLE outbox",
+            "SELECT * FROM outbox",
+            "UNLOCK TABLES",
+            "SHOW BINLOG EVENTS LIMIT 1",
+        ):
+            connection.execute(sa.text(statement))
+
+
+WORK: Final[Mapping[str, Callable[[Engine], None]]] = {
+    "api": api,
+    "relay": relay,
+    "aggregator": aggregator,
+    "reconciler": reconciler,
+    "debezium": debezium,
+}
+
+_EVERYBODY: Final = (
+    "DROP TABLE orders",
+    "ALTER TABLE outbox ADD COLUMN x INT",
+    "CREATE TABLE mine (id INT)",
+    "CREATE TEMPORARY TABLE mine (id INT)",
+    "TRUNCATE TABLE outbox",
+    "DELETE FROM orders",
+    "DELETE FROM payments",
+    "UPDATE orders SET total_amount = 0",
+    "UPDATE orders SET order_date = '1999-01-01'",
+    "UPDATE products SET price = 0",
+    "UPDATE users SET email = ''",
+    "UPDATE outbox SET payload = '{}'",
+    "UPDATE outbox SET topic = 'x'",
+    "UPDATE schema_settings SET value = 'Asia/Seoul'",
+    "UPDATE alembic_version SET version_num = '0000'",
+    "SELECT * FROM mysql.user",
+    "CREATE USER mallory IDENTIFIED BY 'x'",
+    "SET GLOBAL general_log = ON",
+    "LOCK TABLES outbox WRITE",
+)
+FORBIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
+    "api": (
+        *_EVERYBODY,
+        "SELECT * FROM outbox",
+        "UPDATE outbox SET processed = 1",
+        "DELETE FROM outbox",
+        "SELECT * FROM leases",
+        "INSERT INTO inventory (id, product_id, quantity) VALUES ('x', 'x', 1)",
+        "INSERT INTO outbox (dead_at) VALUES (NOW())",
+        "SHOW BINARY LOG STATUS",
+    ),
+    "relay": (
+        *_EVERYBODY,
+        "SELECT * FROM orders",
+        "SELECT * FROM users",
+        "SELECT * FROM payments",
+        "DELETE FROM leases",
+        "FLUSH TABLES WITH READ LOCK",
+    ),
+    "aggregator": (*_EVERYBODY, "SELECT * FROM orders", "SELECT * FROM outbox", "DELETE FROM leases"),
+    "reconciler": (
+        *_EVERYBODY,
+        "UPDATE orders SET status = 'COMPLETED'",
+        "UPDATE orders SET deleted_at = NULL",
+        "INSERT INTO orders (id, user_id, total_amount, status) VALUES ('x', 'x', 1, 'PENDING')",
+        "UPDATE outbox SET processed = 1",
+        "DELETE FROM outbox",
+        "SELECT * FROM payments",
+        "SELECT * FROM users",
+        "SELECT * FROM leases",
+    ),
+    "debezium": (
+        *_EVERYBODY,
+        "SELECT * FROM orders",
+        "SELECT * FROM users",
+        "INSERT INTO outbox (aggregate_id, aggregate_type, event_type, payload) VALUES ('', '', '', '')",
+        "UPDATE outbox SET processed = 1",
+        "DELETE FROM outbox",
+        "RESET BINARY LOGS AND GTIDS",
+        "FLUSH LOGS",
+    ),
+}
