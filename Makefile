@@ -22,6 +22,8 @@ CONNECTOR :=
 QUERY :=
 # Minutes of traffic and faults
 MINUTES := 20
+# Folder of Connect plugin archives
+PLUGINS :=
 
 ##@ Run
 
@@ -161,6 +163,10 @@ test-infra: dev-venv ## what the Pulumi program declares
 # One process: the tests share the machine with what they start, and a stack among themselves. They clean up after
 # themselves, so that testcontainers' reaper, an image of a registry, is not needed.
 E2E := TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest
+
+.PHONY: images
+images: dev-venv ## build the local images that are missing (PLUGINS=folder of Connect plugin archives: with one of them)
+	@$(BIN)/python -m images $(if $(PLUGINS),--connect-plugins "$(PLUGINS)")
 
 .PHONY: e2e soak
 e2e: dev-venv images ## the whole stack on this machine's Docker engine, from the local images

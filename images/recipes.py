@@ -15,7 +15,17 @@ from images.errors import ImagesError
 from images.files import PROJECT, Entry, Source, digest, entries, sha256
 from images.plugins import check_plugins, find_plugins
 
-__all__ = ["NAMES", "RECIPES", "Recipe", "check_plugins", "reference"]
+__all__ = [
+    "NAMES",
+    "RECIPES",
+    "Maven",
+    "Recipe",
+    "UpstreamBuild",
+    "Wheels",
+    "check_plugins",
+    "reference",
+    "upstream",
+]
 
 REPOSITORY: Final = "millrace-local"
 # Raise it when the same files would be made into another image than before.
@@ -127,7 +137,25 @@ RECIPES: Final[Mapping[str, Recipe]] = {
 NAMES: Final = tuple(RECIPES)
 
 
-def reference(name: str, connect_plugins: Path | None = None) -> str:
+@dataclass(frozen=True)
+class UpstreamBuild:
+    """How an image upon upstream's is built. The .dockerignore of `context` keeps it to what is copied."""
+
+    context: Path
+    dockerfile: Path
+    arguments: Mapping[str, str]
+
+
+_UPSTREAM: Final = {"millrace": "PYTHON_IMAGE", "connect": "KAFKA_IMAGE"}
+
+
+def upstream(name: str, parent: str = "") -> UpstreamBuild:
+    """How `millrace` or `connect` is built upon upstream's image; `parent` names another than its Dockerfile does."""
+    arguments = {_UPSTREAM[name]: parent} if parent else {}
+    return UpstreamBuild(PROJECT, PROJECT / "images" / name / "Dockerfile", arguments)
+
+
+def reference(name: str, connect_plugins: Path | None = None, project: Path = PROJECT) -> str:
     """The full name of the local image `name`, `millrace-local/NAME:DIGEST`.
 
     `connect_plugins` is the folder of plugin archives that `connect` is made of, and needed for that image alone.
@@ -143,9 +171,9 @@ def reference(name: str, connect_plugins: Path | None = None) -> str:
     if isinstance(recipe.downloads, Wheels):
         made_of["python"] = PYTHON
     if recipe.parent:
-        made_of["parent"] = reference(recipe.parent)
+        made_of["parent"] = reference(recipe.parent, project=project)
     if name == "connect":
         if connect_plugins is None:
             raise ImagesError("the image connect is made of a folder of plugin archives: name one (--connect-plugins)")
         made_of |= {plugin.archive.name: sha256(plugin.archive) for plugin in find_plugins(connect_plugins)}
-    return f"{REPOSITORY}/{name}:{digest(recipe.files(), made_of)[:_TAG_DIGITS]}"
+    return f"{REPOSITORY}/{name}:{digest(recipe.files(project), made_of)[:_TAG_DIGITS]}"
