@@ -37,7 +37,9 @@ def provision_clickhouse(
 
     Raises ProvisionError, ClickHouseSchemaError, ClickHouseError. Applying a file again does no harm.
     """
-    admin = User(settings.clickhouse_user, settings.clickhouse_password.get_secret_value(), "CLICKHOUSE_PASSWORD")
+    admin = User(
+        settings.clickhouse_user, settings.clickhouse_password.get_secret_value(), "CLICKHOUSE_USER and _PASSWORD"
+    )
     client = _reach(settings, admin, seconds)
     try:
         applied = migrate_clickhouse(client, zone)
@@ -56,7 +58,7 @@ def _looked_at(settings: ClickHouseSettings, user: User, zone: str, seconds: flo
         return Done(what, "not checked", f"{user.setting} is not set")
     client = _reach(settings, user, seconds)
     try:
-        known_as, zone_of_user = client.query(_SQL["session"]).result_rows[0]
+        known_as, zone_of_user = _session(client)
         may = {right: _may(client, right) for right in ("read", "write", "change_schema")}
     finally:
         client.close()
@@ -81,6 +83,12 @@ def _wrong(user: User, what: str) -> ProvisionError:
     return ProvisionError(
         f"ClickHouse user {user.name} {what}: correct its profile and grants in the server's users.d/millrace.xml"
     )
+
+
+def _session(client: Client) -> tuple[str, str]:
+    """The name the server itself has for this user, and its session's time zone."""
+    name, zone = client.query(_SQL["session"]).result_rows[0]
+    return str(name), str(zone)
 
 
 def _may(client: Client, right: str) -> bool:
