@@ -62,7 +62,7 @@ class Settings:
         return {
             "topics-job": self.kafka,
             "database-job": {**self.mysql("root"), **self._service_users},
-            "clickhouse-job": self.clickhouse("admin"),
+            "clickhouse-job": {**self.clickhouse("admin"), **self._analytics_users},
             "connectors-job": self.connect,
             "api": {
                 **self.mysql("api"),
@@ -75,6 +75,12 @@ class Settings:
             "aggregator": {**self.mysql("aggregator"), **self.clickhouse("writer")},
             "reconciler": {**self.mysql("reconciler"), **self.clickhouse("writer"), **self.kafka},
         }
+
+    @property
+    def _analytics_users(self) -> Environment:
+        """Passwords of the users whose rights the ClickHouse job looks at."""
+        users = ("writer", "reader", "grafana")
+        return {f"CLICKHOUSE_{user.upper()}_PASSWORD": self.passwords[f"clickhouse-{user}"] for user in users}
 
     @property
     def _service_users(self) -> Environment:
