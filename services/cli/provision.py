@@ -1,5 +1,6 @@
 """`millrace provision`: what has to be there before the services work. Each can be repeated without harm."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -140,6 +141,8 @@ def _report(as_json: bool) -> Iterator["Tell"]:
     from services.settings import SettingsError
 
     told: list[Done] = []
+    # it logs what it raises, once for each attempt while the server is still starting
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
     def tell(done: "Done") -> None:
         told.append(done)

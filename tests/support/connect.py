@@ -50,6 +50,8 @@ class FakeConnect:
         self.connectors: dict[str, FakeConnector] = {}
         self.requests: list[tuple[str, str]] = []
         self.trace_of_new_tasks: str | None = None
+        self.answers_to_put: Answer | None = None
+        """In place of taking a configuration."""
         self.lag = 0
         """So many looks at a connector that was just changed see what it was before."""
         self._answers: list[Answer] = []
@@ -125,6 +127,8 @@ class FakeConnect:
         return 200, answers[what]
 
     def _configure(self, name: str, body: dict[str, str]) -> Answer:
+        if self.answers_to_put is not None:
+            return self.answers_to_put
         known = self.connectors.get(name)
         if known is not None:
             known.stale = [known.status(name)] * self.lag
