@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from services.clients.backoff import Backoff
-from services.clients.connect import ConnectError, ConnectorStatus, NoSuchConnector, Offset, State
+from services.clients.connect import ConnectorStatus, NoSuchConnector, Offset, State
 from services.observability import metrics
 from services.observability.logging import get_logger
 from services.relay.position import Committed
@@ -16,7 +16,7 @@ CONNECTOR: Final = "outbox-debezium"
 _ANEW_EVERY: Final = 3
 _CAUSE: Final = "Caused by: "
 _CAUSE_CHARACTERS: Final = 300
-_STOPPED_SECONDS: Final = 30.0
+_WELL_SECONDS: Final = 60.0
 _GUIDE: Final = "docs/debezium.md"
 
 log = get_logger()
@@ -43,13 +43,19 @@ class _Moved:
 
 
 class Connector:
-    """The connector as the follower sees it. A FAILED one is restarted, every third time anew; see `repair`."""
+    """The connector as the follower sees it. A FAILED one is restarted, every third time anew.
+
+    Anew means without its offset, so that it reads what is unprocessed from the table. Nothing is lost by that, because
+    a row is marked only after it was delivered; what waited is sent once more. It helps where reading on can not: an
+    event too large for Kafka, a log that is gone, a lost schema history.
+    """
 
     def __init__(self, connect: Connect, troubles: Troubles, clock: Callable[[], float] = time.monotonic) -> None:
         self._connect, self._troubles, self._clock = connect, troubles, clock
         self._moved = _Moved(None, clock())
         self._patience = Backoff(first=5, longest=300)
-        self._attempts, self._repair_at = 0, 0.0
+        self._attempts, self._repair_at, self._well_since = 0, 0.0, clock()
+        self._anew = False
         metrics.FOLLOWER_OFFSET_AGE.set_function(lambda: self.offset_age)
 
     @property
@@ -93,11 +99,15 @@ class Connector:
                 grace=5,
             )
             return False
-        if status.running:
-            self._attempts = 0
-            self._patience.succeeded()
+        if status.running and not self._anew:
+            if self._clock() - self._well_since >= _WELL_SECONDS:  # a task that cannot go on runs for a moment too
+                self._attempts = 0
+                self._patience.succeeded()
             return True
-        if status.failures:
+        self._well_since = self._clock()
+        if self._anew:
+            self._begin_anew(status)
+        elif status.failures:
             self._failed(status)
         elif status.state in (State.PAUSED, State.STOPPED):
             self._troubles.have(
@@ -114,42 +124,27 @@ class Connector:
             f"the connector {CONNECTOR} FAILED: {cause}",
             f"it is restarted by itself, every {_ANEW_EVERY}rd time from a new snapshot; see {_GUIDE}",
         )
-        if self._clock() >= self._repair_at:
-            self._attempts += 1
-            self._repair_at = self._clock() + self._patience.failed()
-            self.repair(anew=self._attempts % _ANEW_EVERY == 0)
-
-    def repair(self, anew: bool) -> None:
-        """Restarts what FAILED; `anew`: without its offset, so that it reads what is unprocessed from the table.
-
-        Nothing is lost by that, because a row is marked only after it was delivered; what waited is sent once more. It
-        helps where reading on can not: an event too large for Kafka, a log that is gone, a lost schema history. Raises
-        ConnectError.
-        """
-        remedy = "anew" if anew else "restart"
+        if self._clock() < self._repair_at:
+            return
+        self._attempts += 1
+        self._repair_at = self._clock() + self._patience.failed()
+        self._anew = self._attempts % _ANEW_EVERY == 0
+        remedy = "anew" if self._anew else "restart"
         log.warning("the connector is restarted", connector=CONNECTOR, remedy=remedy)
         metrics.FOLLOWER_RESTARTS.labels(remedy).inc()
-        if not anew:
+        if self._anew:
+            self._begin_anew(status)
+        else:
             self._connect.restart(CONNECTOR, only_failed=True)
-            return
-        self._connect.stop(CONNECTOR)
-        try:
-            self._reset()
-        finally:
-            self._connect.resume(CONNECTOR)
 
-    def _reset(self) -> None:
-        """Connect refuses until the task has ended."""
-        deadline = self._clock() + _STOPPED_SECONDS
-        while True:
-            try:
-                self._connect.reset_offsets(CONNECTOR)
-            except ConnectError:
-                if self._clock() >= deadline:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
+    def _begin_anew(self, status: ConnectorStatus) -> None:
+        """The next of three steps, until all are done, whatever Connect answers in between: stop, forget, resume."""
+        if status.state is not State.STOPPED or status.tasks:
+            self._connect.stop(CONNECTOR)
+            return
+        self._connect.reset_offsets(CONNECTOR)
+        self._connect.resume(CONNECTOR)
+        self._anew = False
 
     def close(self) -> None:
         """Ends the connections to Connect."""
