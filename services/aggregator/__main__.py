@@ -11,6 +11,7 @@ from services.aggregator.loop import run as keep_aggregating
 from services.clients.backoff import Backoff
 from services.clients.clickhouse import ClickHouseError, Client, Failure, classify, connect
 from services.clients.clickhouse_schema import ClickHouseSchemaError, require_current_clickhouse
+from services.clients.database import ANSWER_SECONDS
 from services.clients.database import connect as connect_database
 from services.clients.lease import Lease
 from services.observability.logging import get_logger
@@ -23,7 +24,7 @@ PROCESS = "aggregator"
 def body(stop: StopSignal) -> None:
     """Puts the aggregator together and lets it work."""
     settings, zone = load(AggregatorSettings), load(BusinessSettings).business_timezone
-    engine = connect_database(load(DatabaseSettings))
+    engine = connect_database(load(DatabaseSettings), ANSWER_SECONDS)
     client = _clickhouse(zone, stop)
     if client is None:
         return

@@ -5,14 +5,11 @@ import sys
 from threading import Timer
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import SQLAlchemyError
-
 from services.api.analytics_reader import ClickHouseReader
 from services.api.app import create_app
 from services.api.server import listen, serve
-from services.clients.database import connect, unavailable
-from services.clients.relational_schema import require_current
+from services.clients.database import ANSWER_SECONDS, connect
+from services.clients.relational_schema import wait_until_current
 from services.observability.logging import get_logger
 from services.observability.metrics import UP
 from services.observability.process import EXIT_OK, CannotStart, StopSignal, run
@@ -29,9 +26,11 @@ def main() -> int:
 def _work(stop: StopSignal) -> None:
     settings = load(ApiSettings)
     zone = load(BusinessSettings).business_timezone
+    database = _with_a_connection_a_thread(load(DatabaseSettings), settings.api_threads)
     reader = ClickHouseReader(load(AnalyticsReaderSettings), ZoneInfo(zone))
-    engine = connect(load(DatabaseSettings))
-    _require_schema(engine, zone)
+    engine = connect(database, ANSWER_SECONDS)
+    if not wait_until_current(engine, zone, stop):
+        return
     if settings.millrace_admin_token is None:
         get_logger().warning("no admin can act: MILLRACE_ADMIN_TOKEN is not set")
     UP.labels("api").set(1)
@@ -39,16 +38,14 @@ def _work(stop: StopSignal) -> None:
     _leave_what_hangs()
 
 
-def _require_schema(engine: Engine, zone: str) -> None:
-    try:
-        require_current(engine, zone)
-    except SQLAlchemyError as error:
-        if unavailable(error):
-            where = engine.url.render_as_string(hide_password=True)
-            raise CannotStart(
-                f"the database {where} does not answer: start it, or correct DATABASE_URL or MYSQL_*"
-            ) from None
-        raise
+def _with_a_connection_a_thread(settings: DatabaseSettings, threads: int) -> DatabaseSettings:
+    """Raises CannotStart where threads would wait for one another's connections, and readiness for all of them."""
+    if settings.database_pool_size <= threads:
+        raise CannotStart(
+            f"API_THREADS is {threads} and DATABASE_POOL_SIZE {settings.database_pool_size}: every thread needs a "
+            f"connection and /readyz one of its own; set DATABASE_POOL_SIZE to {threads + 1} or more"
+        )
+    return settings
 
 
 def _leave_what_hangs() -> None:

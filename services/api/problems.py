@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.clients.database import retryable, unavailable
+from services.clients.database import OutcomeUnknown, unavailable
 from services.domain.errors import Conflict, DomainError, InsufficientStock, Invalid, NotFound
 
 
@@ -75,6 +75,12 @@ def unavailable_now(what: str, retry_after: int = 1) -> Problem:
     )
 
 
+def outcome_unknown() -> Problem:
+    """The database went away during the commit. No Retry-After: what is asked for again may be done twice."""
+    detail = "The database went away while this was being stored: look whether it is there before asking again."
+    return Problem(503, "outcome-unknown", "Whether it was done is not known", detail)
+
+
 def internal() -> Problem:
     """A fault of this program; the log has it under the request's id."""
     return Problem(500, "internal", "Internal error", "The request failed here; the log names the cause.")
@@ -88,7 +94,9 @@ def from_exception(error: Exception) -> Problem:
         return _refused(error)
     if isinstance(error, HTTPException):
         return _http(error)
-    if isinstance(error, SQLAlchemyError) and (unavailable(error) or retryable(error)):
+    if isinstance(error, OutcomeUnknown):
+        return outcome_unknown()
+    if isinstance(error, SQLAlchemyError) and unavailable(error):
         return unavailable_now("The database does not answer")
     return internal()
 

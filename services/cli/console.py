@@ -29,6 +29,7 @@ def one_line_errors() -> Iterator[None]:
     from sqlalchemy.exc import DBAPIError
 
     from services.clients.clickhouse_schema import ClickHouseSchemaError
+    from services.clients.database import OutcomeUnknown, refused
     from services.clients.relational_schema import SchemaError
     from services.settings import SettingsError
 
@@ -37,6 +38,9 @@ def one_line_errors() -> Iterator[None]:
     except (SettingsError, SchemaError, ClickHouseSchemaError) as unusable:
         raise refuse(str(unusable)) from None
     except DBAPIError as away:
-        raise refuse(f"the relational database does not answer: {str(away.orig).splitlines()[0]}") from None
+        how = "refuses" if refused(away) else "does not answer"
+        raise refuse(f"the relational database {how}: {str(away.orig).splitlines()[0]}") from None
+    except OutcomeUnknown as unknown:
+        raise refuse(f"{unknown}; what was under way is stored as a whole or not at all: run it again") from None
     except ClickHouseError as away:
         raise refuse(f"ClickHouse does not answer: {str(away).splitlines()[0][:200]}") from None

@@ -1,29 +1,57 @@
 """The relational database: engine, write transactions and their retries.
 
 A write transaction runs READ COMMITTED on MySQL and BEGIN IMMEDIATE on SQLite, and is run again as a whole when
-the database ends it for a deadlock or a lock that did not come free.
+the database ends it before its commit: for a deadlock, a lock that did not come free, a connection that was lost.
 """
 
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from sqlalchemy.engine import URL, Connection, Engine, Transaction, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import PoolResetState
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
+from services.clients.database_faults import OutcomeUnknown, refused, retryable, unavailable
 from services.clients.group_commit import group_of
 from services.clients.types import utc_now
 from services.settings import DatabaseSettings, SettingsError
 
+__all__ = [
+    "ANSWER_SECONDS",
+    "OutcomeUnknown",
+    "connect",
+    "database_now",
+    "database_url",
+    "one_snapshot",
+    "refused",
+    "retryable",
+    "unavailable",
+    "write",
+]
+
 T = TypeVar("T")
 
-_DEADLOCK, _LOCK_TIMEOUT = 1213, 1205
-_ATTEMPTS = 12
-_SQLITE_BUSY_MS = 15_000
+ANSWER_SECONDS: Final = 30
+"""How long a process that serves others waits for one answer of the database."""
+_ATTEMPTS: Final = 12
+_TRY_SECONDS: Final = 25.0
+_LOCK_SECONDS: Final = 5
+_IDLE_SECONDS: Final = 60
+_SQLITE_BUSY_MS: Final = 15_000
+_IN_TRANSACTION: Final = 1  # SERVER_STATUS_IN_TRANS of MySQL's protocol
+
+
+class _PyMySQL(Protocol):
+    """What is used of PyMySQL's connection beyond the DB-API."""
+
+    server_status: int
+
+    def rollback(self) -> None: ...
 
 
 def database_url(settings: DatabaseSettings) -> URL:
@@ -49,20 +77,48 @@ def database_url(settings: DatabaseSettings) -> URL:
     return url
 
 
-def connect(settings: DatabaseSettings) -> Engine:
-    """An engine on the database of the settings. Nothing is connected before the first statement."""
+def connect(settings: DatabaseSettings, answer_seconds: int | None = None) -> Engine:
+    """An engine on the database of the settings. Nothing is connected before the first statement.
+
+    ``answer_seconds``: MySQL's connections are given up when a statement takes longer, and are closed by the server
+    when nothing came over them for a minute, within a transaction too. Without it, as migrations need it, neither.
+    """
     url = database_url(settings)
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, settings.database_pool_size)
-    return sa.create_engine(
+    return _mysql(url, settings.database_pool_size, answer_seconds)
+
+
+def _mysql(url: URL, pool_size: int, answer_seconds: int | None) -> Engine:
+    session = ["time_zone = '+00:00'", f"innodb_lock_wait_timeout = {_LOCK_SECONDS}"]
+    if answer_seconds is not None:
+        # a process that is frozen in the middle of a transaction must not keep its locks, a lease's above all
+        session.append(f"wait_timeout = {_IDLE_SECONDS}")
+    engine = sa.create_engine(
         url,
         isolation_level="READ COMMITTED",
-        pool_size=settings.database_pool_size,
+        pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
         pool_recycle=3600,
-        connect_args={"connect_timeout": 5, "charset": "utf8mb4", "init_command": "SET time_zone = '+00:00'"},
+        pool_reset_on_return=None,
+        connect_args={
+            "connect_timeout": 5,
+            # without them a peer that is cut off is waited for as long as TCP's keepalive does: two hours
+            "read_timeout": answer_seconds,
+            "write_timeout": answer_seconds,
+            "charset": "utf8mb4",
+            "init_command": f"SET {', '.join(session)}",
+        },
     )
+
+    @event.listens_for(engine, "reset")
+    def _reset(connection: _PyMySQL, _record: Any, state: PoolResetState) -> None:
+        """Rolls back what was left open; after a commit, where nothing is, that would be a round trip for nothing."""
+        if not state.terminate_only and connection.server_status & _IN_TRANSACTION:
+            connection.rollback()
+
+    return engine
 
 
 def _sqlite(url: URL, pool_size: int) -> Engine:
@@ -87,36 +143,26 @@ def _sqlite(url: URL, pool_size: int) -> Engine:
     return engine
 
 
-def retryable(error: BaseException) -> bool:
-    """Whether the database ended a transaction for reasons that are gone when it is run again."""
-    if not isinstance(error, DBAPIError):
-        return False
-    code = error.orig.args[0] if error.orig and error.orig.args else None
-    return code in (_DEADLOCK, _LOCK_TIMEOUT) or (isinstance(error, OperationalError) and "locked" in str(error.orig))
-
-
-def unavailable(error: BaseException) -> bool:
-    """Whether the database could not be reached or went away; the work may be tried again later."""
-    if isinstance(error, sa.exc.TimeoutError):
-        return True
-    return isinstance(error, DBAPIError) and (
-        error.connection_invalidated or isinstance(error, OperationalError | sa.exc.InterfaceError)
-    )
-
-
 def database_now(connection: Connection) -> datetime:
     """The database's clock: aware UTC, the one that leases, orders and events go by."""
     return connection.execute(sa.select(utc_now())).scalar_one()
 
 
-def write(engine: Engine, work: Callable[[Connection], T]) -> T:
-    """Runs ``work`` in a write transaction and commits; the whole of it again after a deadlock or lock timeout.
+def one_snapshot(connection: Connection) -> None:
+    """Before a connection's first statement: all up to its end see the database as of one moment, as on SQLite."""
+    if connection.dialect.name == "mysql":
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
-    ``work`` must have no effect but on its connection. Its own exceptions roll back and pass through.
+
+def write(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Runs ``work`` in a write transaction and commits; the whole of it again when the database ended it before.
+
+    ``work`` must have no effect but on its connection. Its own exceptions roll back and pass through. Raises
+    OutcomeUnknown when the connection is lost during the commit; whatever else it raises, nothing was stored.
     """
     for attempt in Retrying(
         retry=retry_if_exception(retryable),
-        stop=stop_after_attempt(_ATTEMPTS),
+        stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_TRY_SECONDS),
         wait=wait_random_exponential(multiplier=0.005, max=0.5),
         reraise=True,
     ):
@@ -128,5 +174,16 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
 def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
     if engine.dialect.name == "sqlite":
         return group_of(engine).write(work)
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        return work(connection)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin() as transaction:
+        value = work(connection)
+        _commit(transaction)
+        return value
+
+
+def _commit(transaction: Transaction) -> None:
+    try:
+        transaction.commit()
+    except DBAPIError as error:
+        if unavailable(error):
+            raise OutcomeUnknown(f"the database went away during a commit: {error.orig}") from error
+        raise

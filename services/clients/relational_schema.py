@@ -7,13 +7,16 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from services.clients.database import write
-from services.observability.process import CannotStart
+from services.clients.backoff import Backoff
+from services.clients.database import refused, retryable, unavailable, write
+from services.observability.logging import get_logger
+from services.observability.process import CannotStart, StopSignal
 from services.settings import PROJECT_ROOT
 
 MIGRATIONS = PROJECT_ROOT / "schemas" / "mysql"
 _ZONE = "business_timezone"
 _PATIENCE_SECONDS = 60
+_ADVICE = "correct DATABASE_URL or MYSQL_*"
 _settings = sa.table("schema_settings", sa.column("name"), sa.column("value"))
 
 
@@ -89,3 +92,38 @@ def require_current(engine: Engine, business_timezone: str) -> None:
         stored = connection.scalar(sa.select(_settings.c.value).where(_settings.c.name == _ZONE))
     if stored != business_timezone:
         raise SchemaError(_other_zone(str(stored), business_timezone))
+
+
+def wait_until_current(engine: Engine, business_timezone: str, stop: StopSignal) -> bool:
+    """Waits for the database; False when told to stop first. Raises CannotStart where waiting would not help."""
+    where = engine.url.render_as_string(hide_password=True)
+    backoff = Backoff()
+    while not stop.stopped:
+        try:
+            require_current(engine, business_timezone)
+        except sa.exc.SQLAlchemyError as error:
+            if not _may_come(engine, error):
+                if unavailable(error) or refused(error):
+                    raise CannotStart(f"the database {where} refuses ({_said(error)}): {_ADVICE}") from None
+                raise
+            pause = backoff.failed()
+            get_logger().warning(
+                "the database does not answer",
+                database=where,
+                error=_said(error),
+                advice=f"start it, or {_ADVICE}",
+                again_in=round(pause, 1),
+            )
+            stop.wait(pause)
+        else:
+            return True
+    return False
+
+
+def _may_come(engine: Engine, error: sa.exc.SQLAlchemyError) -> bool:
+    """A server may be started yet; a file that cannot be opened stays so, unless it is only locked."""
+    return unavailable(error) and (engine.dialect.name != "sqlite" or retryable(error))
+
+
+def _said(error: sa.exc.SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from services.clients.database import database_now, unavailable
+from services.clients.database import database_now, refused, unavailable
 from services.clients.lease import leases
 from services.clients.relational_schema import SchemaError, newest_revision, require_current
 from services.doctor.check import CannotLook, one_line
@@ -35,7 +35,7 @@ def _asking(engine: Engine) -> Iterator[Connection]:
     except sa.exc.SQLAlchemyError as error:
         if "no such table" in str(error):
             raise CannotLook("its tables are not there: see the schema") from None
-        if not unavailable(error):
+        if not (unavailable(error) or refused(error)):
             raise
         raise DatabaseAway(one_line(getattr(error, "orig", None) or error)) from None
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import urllib3
 from sqlalchemy.engine import Connection, Engine
 
-from services.clients.database import unavailable
+from services.clients.database import refused, unavailable
 from services.doctor.check import CannotLook, one_line
 from services.domain.errors import DomainError
 from services.domain.repair import restate_order
@@ -138,7 +138,7 @@ class Shop:
             with self._engine.connect() as connection:
                 yield connection
         except sa.exc.SQLAlchemyError as error:
-            if not unavailable(error) and not isinstance(error, sa.exc.ProgrammingError):
+            if not (unavailable(error) or refused(error)):
                 raise
             raise CannotLook(
                 f"the database does not answer: {one_line(getattr(error, 'orig', None) or error)}"

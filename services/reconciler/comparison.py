@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.clients.clickhouse import Failure, classify
 from services.clients.clickhouse_schema import ClickHouseSchemaError, require_current_clickhouse
-from services.clients.database import unavailable
+from services.clients.database import OutcomeUnknown, refused, unavailable
 from services.clients.relational_schema import SchemaError, require_current
 from services.reconciler.cubes import compare_cubes
 from services.reconciler.orders import compare_orders
@@ -28,10 +28,11 @@ def cannot_tell() -> Iterator[None]:
         yield
     except (SchemaError, ClickHouseSchemaError) as wrong:
         raise CannotTell(str(wrong)) from None
-    except SQLAlchemyError as error:
-        if not unavailable(error):
+    except (SQLAlchemyError, OutcomeUnknown) as error:
+        if not (unavailable(error) or refused(error)):
             raise
-        raise CannotTell(f"the database does not answer: {_one_line(error)}") from error
+        how = "does not answer" if unavailable(error) else "refuses"
+        raise CannotTell(f"the database {how}: {_one_line(error)}") from error
     except (ClickHouseFault, OSError) as error:
         how = "does not answer" if classify(error) is Failure.RETRY else "refuses"
         raise CannotTell(f"ClickHouse {how}: {_one_line(error)}") from error

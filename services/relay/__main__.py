@@ -4,19 +4,16 @@ import os
 import socket
 import sys
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from services.clients.backoff import Backoff
 from services.clients.connect import ConnectClient
-from services.clients.database import connect, unavailable
+from services.clients.database import ANSWER_SECONDS, connect
 from services.clients.delivery import ConfirmedProducer
 from services.clients.kafka import producer_configuration
 from services.clients.lease import Lease
-from services.clients.relational_schema import require_current
+from services.clients.relational_schema import wait_until_current
 from services.clients.unread import GroupOffsets, UnreadLimit
 from services.events.topics import ORDER_EVENTS, PAYMENT_EVENTS
-from services.observability.logging import get_logger
 from services.observability.process import StopSignal, leave_what_hangs, run
 from services.relay.binlog import require_binlog
 from services.relay.connector import Connector
@@ -43,10 +40,10 @@ def body(stop: StopSignal) -> None:
     """Puts the relay together and lets it work."""
     leave_what_hangs(stop)
     settings = load(RelaySettings)
-    engine = connect(load(DatabaseSettings))
+    engine = connect(load(DatabaseSettings), ANSWER_SECONDS)
     lease = Lease(engine, LEASE, f"{socket.gethostname()}:{os.getpid()}", settings.relay_lease_seconds)
     relay = (_follower if settings.relay_mode == "debezium" else _relay)(engine, lease, settings)
-    if _schema_is_current(engine, load(BusinessSettings).business_timezone, stop):
+    if wait_until_current(engine, load(BusinessSettings).business_timezone, stop):
         relay.run(stop)
 
 
@@ -66,23 +63,6 @@ def _follower(engine: Engine, lease: Lease, settings: RelaySettings) -> Leading:
     return Follower(
         Outbox(engine, lease), lease, settings, require_binlog(engine), Connector(connect_client, troubles), troubles
     )
-
-
-def _schema_is_current(engine: Engine, zone: str, stop: StopSignal) -> bool:
-    """Waits for the database; False when told to stop first. Raises SchemaError."""
-    backoff = Backoff()
-    while not stop.stopped:
-        try:
-            require_current(engine, zone)
-        except sa.exc.SQLAlchemyError as error:
-            if not unavailable(error):
-                raise
-            pause = backoff.failed()
-            get_logger().warning("the database does not answer", error=str(error).splitlines()[0])
-            stop.wait(pause)
-        else:
-            return True
-    return False
 
 
 def main() -> int:

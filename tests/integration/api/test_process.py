@@ -135,15 +135,30 @@ def test_a_database_without_schema_is_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in process.output()
 
 
-@pytest.mark.parametrize(
-    "url", ["mysql://nobody:secret-word@127.0.0.1:9/ecommerce", "sqlite:////nowhere/that/is/shop.db"]
-)
-def test_a_database_that_is_away_is_one_line_without_its_password(url: str, tmp_path: Path) -> None:
-    process = Subprocess(["services.api"], tmp_path / "log", settings_of(url))
+def test_a_file_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
+    process = Subprocess(["services.api"], tmp_path / "log", settings_of("sqlite:////nowhere/that/is/shop.db"))
     assert process.process.wait(30) == 2
-    assert process.output().splitlines()[-1].startswith("millrace api: the database ")
+    assert process.output().splitlines()[-1].startswith("millrace api: the database sqlite:////nowhere/that/is")
     assert "Traceback" not in process.output()
-    assert "secret-word" not in process.output()
+
+
+@pytest.mark.parametrize("process", ["api", "relay"])
+def test_a_server_that_is_away_is_waited_for_and_named_without_its_password(process: str, tmp_path: Path) -> None:
+    url = "mysql://nobody:secret-word@127.0.0.1:9/ecommerce"
+    waiting = Subprocess([f"services.{process}"], tmp_path / "log", settings_of(url, RELAY_METRICS_PORT="0"))
+    wait_until(lambda: "the database does not answer" in waiting.output(), "a line about it")
+    assert waiting.stop(seconds=6) == 0
+    assert "mysql+pymysql://nobody:***@127.0.0.1:9/ecommerce" in waiting.output()
+    assert "start it, or correct DATABASE_URL or MYSQL_*" in waiting.output()
+    assert "Traceback" not in waiting.output()
+    assert "secret-word" not in waiting.output()
+
+
+def test_fewer_connections_than_threads_are_one_line(tmp_path: Path) -> None:
+    many = settings_of(f"sqlite:///{tmp_path}/x.db", API_THREADS="16", DATABASE_POOL_SIZE="16")
+    process = Subprocess(["services.api"], tmp_path / "log", many)
+    assert process.process.wait(30) == 2
+    assert process.output().splitlines()[-1].endswith("set DATABASE_POOL_SIZE to 17 or more")
 
 
 def test_sigterm_ends_it_cleanly_within_five_seconds_and_loses_no_answer(database: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy.engine import Engine
 
 from services.api.boundary import traceparent
+from services.clients.database import OutcomeUnknown
 from tests.support.shop import AppClient, Call, events
 
 ORDER = {"userId": "1", "items": [{"productId": "101", "quantity": 1}]}
@@ -155,6 +156,30 @@ def test_a_database_that_is_away_is_503_to_be_tried_again(
     assert (answer.status_code, problem(answer)["type"]) == (503, "/problems/unavailable")
     assert answer.headers["retry-after"] == "1"
     assert "secret" not in answer.text
+
+
+def test_a_commit_whose_outcome_nobody_knows_is_503_not_to_be_asked_for_again_blindly(
+    api: AppClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_arguments: object) -> None:
+        raise OutcomeUnknown("the database went away during a commit: secret")
+
+    monkeypatch.setattr("services.api.orders.create_order", lost)
+    answer = api.post("/api/orders", ORDER)
+    assert (answer.status_code, problem(answer)["type"]) == (503, "/problems/outcome-unknown")
+    assert "retry-after" not in answer.headers
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("code", [1142, 1054, 3819, 1049])
+def test_a_database_that_refuses_is_a_fault_of_ours(
+    api: AppClient, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuses(*_arguments: object) -> None:
+        raise sa.exc.OperationalError("UPDATE secret", {}, Exception(code, "no"))
+
+    monkeypatch.setattr("services.api.orders.create_order", refuses)
+    assert api.post("/api/orders", ORDER).status_code == 500
 
 
 def test_readiness_is_the_databases_alone(api: AppClient, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
