@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -51,9 +52,9 @@ class Analytics:
         self._queries = _altered(load("services.aggregator", "queries.sql"), variant)
         self._client = connect(
             front.url,
-            user="writer",
+            user=front.writer,
             password=front.writer_password,
-            database=f"history_{next(_numbers)}",
+            database=f"history_{os.getpid()}_{next(_numbers)}",
             session_timezone=zone,
             settings={"max_threads": 1},
         )

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from tests.property.laboratory import ZONE, Laboratory, laboratory
 from tests.property.strategies import MOMENTS
 from tests.support.actions import ActionShop
-from tests.support.clickhouse import Front, start_front
+from tests.support.clickhouse import Front, start_clickhouse
 from tests.support.database_clock import DatabaseClock
 from tests.support.databases import Template, on_mysql, open_database
 
@@ -54,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def front(folder: Path) -> Iterator[Front]:
-    running = start_front(folder / "front", ZONE)
+    running = start_clickhouse(folder / "front", ZONE)
     yield running
     running.stop()
 

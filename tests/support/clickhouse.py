@@ -1,16 +1,19 @@
-"""A ClickHouse for tests: the embedded one, in a process of its own."""
+"""A ClickHouse for tests: the embedded one in a process of its own, or the server of MILLRACE_TEST_CLICKHOUSE."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
+import signal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
-from tests.support.process import Subprocess
+from tests.support import servers
+from tests.support.process import Subprocess, wait_until
 
 READER_LIMITS = {"max_execution_time": 10, "max_memory_usage": 1_000_000_000, "max_result_rows": 100_000}
 
@@ -19,6 +22,7 @@ class Front:
     """A running front: a writer and a read-only reader, both with passwords of this instance."""
 
     host = "127.0.0.1"
+    writer = "writer"
 
     def __init__(self, folder: Path, timezone: str) -> None:
         """Start it on `folder` (which may hold data of an earlier one) and wait until it answers."""
@@ -70,7 +74,66 @@ class Front:
         """End it by SIGKILL; the data stays."""
         self.process.kill()
 
+    def release(self) -> None:
+        """The test is done with it, in whatever state it is."""
+        self.kill()
+
+    def freeze(self) -> None:
+        """SIGSTOP: alive, but doing nothing."""
+        self.process.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Ends `freeze`."""
+        self.process.process.send_signal(signal.SIGCONT)
+
+
+class Server(Front):
+    """The server of the run: it outlives the test, which has databases of its own there."""
+
+    def __init__(self, url: str) -> None:
+        """Has it back where an earlier test left it frozen or killed."""
+        parts = urlsplit(url)
+        self.host, self.port = parts.hostname or "", parts.port or 8123
+        self.writer, self.writer_password = parts.username or "", parts.password or ""
+        self.timezone = "UTC"
+        self._machine = servers.Machine(self.port)
+        self._machine.start()
+        wait_until(self._answers, "ClickHouse's answer", 60)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/ping").text == "Ok.\n"
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> int:
+        """Nothing: the next test takes it as it is."""
+        return 0
+
+    def kill(self) -> None:
+        """SIGKILL to its container; whoever starts one next has it back with its data."""
+        self._machine.kill()
+
+    def freeze(self) -> None:
+        """Pauses its container."""
+        self._machine.freeze()
+
+    def thaw(self) -> None:
+        """Ends the pause."""
+        self._machine.thaw()
+
+    def release(self) -> None:
+        """Has it running for the next test."""
+        self._machine.start()
+
 
 def start_front(tmp_path: Path, timezone: str = "UTC") -> Front:
     """Start a front on a free port with its data under `tmp_path`; the caller stops it."""
     return Front(tmp_path, timezone)
+
+
+def start_clickhouse(tmp_path: Path, timezone: str) -> Front:
+    """The server of the run, where there is one and this is its time zone; else an embedded one as `start_front`."""
+    if servers.CLICKHOUSE and timezone == "UTC":
+        return Server(servers.CLICKHOUSE)
+    return start_front(tmp_path, timezone)

@@ -25,8 +25,9 @@ from sqlalchemy.engine import Connection, Engine, make_url
 from services.clients.database import connect, write
 from services.clients.relational_schema import migrate
 from services.settings import DatabaseSettings
+from tests.support import servers
 
-_SERVER = os.environ.get("MILLRACE_TEST_MYSQL")
+_SERVER = servers.MYSQL
 _KEPT = {"alembic_version", "schema_settings"}
 _numbers = itertools.count(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -145,7 +146,12 @@ class Warehouse:
 @contextmanager
 def warehouse(front: Front, zone: str) -> Iterator[Warehouse]:
     """A new database with the project's schema; gone afterwards."""
-    client = connect(front.url, user="writer", password=front.writer_password, database=f"analytics_{next(_numbers)}")
+    client = connect(
+        front.url,
+        user=front.writer,
+        password=front.writer_password,
+        database=f"analytics_{os.getpid()}_{next(_numbers)}",
+    )
     migrate_clickhouse(client, zone)
     try:
         yield Warehouse(client, zone)

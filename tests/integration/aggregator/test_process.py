@@ -41,7 +41,7 @@ def start(front: Front, store: Warehouse, tmp_path: Path) -> Iterator[Start]:
         environment = {
             "DATABASE_URL": url,
             "CLICKHOUSE_HOST": front.url,
-            "CLICKHOUSE_USER": "writer",
+            "CLICKHOUSE_USER": front.writer,
             "CLICKHOUSE_PASSWORD": front.writer_password,
             "CLICKHOUSE_DATABASE": store.client.database or "",
             "BUSINESS_TIMEZONE": ZONE,

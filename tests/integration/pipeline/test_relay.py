@@ -9,7 +9,7 @@ from confluent_kafka import Consumer
 
 from services.clients.lease import revoke
 from services.relay.relay import LEASE
-from tests.integration.pipeline.world import TRANSFORMER_GROUP, World, freeze, thaw
+from tests.integration.pipeline.world import World, thaw
 from tests.support.outbox import insert_event, row
 from tests.support.process import wait_until
 
@@ -86,10 +86,10 @@ def test_a_frozen_broker_is_waited_for_and_counts_against_no_event(world: World)
     world.insert_events(EVENTS, AGGREGATES)
     relay = world.start("relay", OUTBOX_BATCH_SIZE="200", KAFKA_DELIVERY_TIMEOUT_MS="1000")
     wait_until(lambda: half_way(world), "the relay is at work")
-    freeze(world.broker.process)
+    world.broker.freeze()
     insert_event(world.engine, "a0", f"{EVENTS} x")
     wait_until(lambda: "the broker does not answer" in relay.output(), "the relay has noticed")
-    thaw(world.broker.process)
+    world.broker.thaw()
     wait_until(lambda: drained(world), "the outbox is drained")
     assert world.numbers("order.events") == {**IN_ORDER, "a0": [*IN_ORDER["a0"], EVENTS]}
     assert max(row(world.engine, n).retry_count for n in range(1, EVENTS, 97)) == 0
@@ -119,7 +119,7 @@ def test_a_dead_broker_loses_nothing_that_waits(world: World) -> None:
 @pytest.fixture
 def narrow(world: World) -> World:
     """One partition a topic, so that every event goes into the same."""
-    world.broker.stop()
+    world.broker.release()
     world.partitions = 1
     world.start_broker()
     return world
@@ -133,7 +133,7 @@ def test_held_back_by_unread_bytes_the_broker_drops_nothing(narrow: World) -> No
     reader = Consumer(
         {
             "bootstrap.servers": narrow.broker.bootstrap,
-            "group.id": TRANSFORMER_GROUP,
+            "group.id": narrow.transformer_group,
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
         }

@@ -11,7 +11,7 @@ import pytest
 from services.clients.dead_letters import REASON, consumed_headers
 from services.events import ANALYTICS_TOPIC
 from services.transformer.transform import transform
-from tests.integration.pipeline.world import SINK_GROUP, World, freeze, thaw
+from tests.integration.pipeline.world import World
 from tests.support.events import encoded, event
 from tests.support.kafka_fakes import message
 from tests.support.process import wait_until
@@ -49,7 +49,7 @@ def test_bad_rows_among_good_ones_are_dead_letters_and_the_good_ones_are_stored(
     ]
     world.produce(ANALYTICS_TOPIC, [*good[:100], *bad, *good[100:]])
     world.start("sink")
-    wait_until(lambda: world.committed(SINK_GROUP, ANALYTICS_TOPIC) == 205, "every row is done")
+    wait_until(lambda: world.committed(world.sink_group, ANALYTICS_TOPIC) == 205, "every row is done")
     assert stored(world) == {f"o{n}" for n in range(200)}
     letters = {(letter.key() or b"").decode(): letter for letter in world.log("orders_analytics.dlq")}
     assert set(letters) == {key for key, _ in bad}
@@ -66,20 +66,20 @@ def test_killed_before_its_commit_it_inserts_the_batch_again(world: World) -> No
         wait_until(partial(more_stored, world, len(stored(world))), "rows come")
         sink.kill()
     world.start("sink")
-    wait_until(lambda: world.committed(SINK_GROUP, ANALYTICS_TOPIC) == ROWS, "every row is done")
+    wait_until(lambda: world.committed(world.sink_group, ANALYTICS_TOPIC) == ROWS, "every row is done")
     assert stored(world) == {f"o{n}" for n in range(ROWS)}
 
 
 def test_clickhouse_away_loses_nothing(world: World) -> None:
     sink = world.start("sink")
     world.produce(ANALYTICS_TOPIC, [row("o0")])
-    wait_until(lambda: world.committed(SINK_GROUP, ANALYTICS_TOPIC) == 1, "the first row is done")
+    wait_until(lambda: world.committed(world.sink_group, ANALYTICS_TOPIC) == 1, "the first row is done")
     assert world.front is not None
     world.front.kill()
     world.produce(ANALYTICS_TOPIC, [row(f"o{n}") for n in range(1, 500)])
     wait_until(lambda: "ClickHouse does not answer" in sink.output(), "the sink has noticed")
     assert sink.stop(5) == 0
-    assert world.committed(SINK_GROUP, ANALYTICS_TOPIC) == 1
+    assert world.committed(world.sink_group, ANALYTICS_TOPIC) == 1
     world.start_clickhouse()
     world.start("sink")
     wait_until(lambda: len(stored(world)) == 500, "every row is stored")
@@ -91,9 +91,9 @@ def test_a_frozen_clickhouse_is_waited_for_and_does_not_keep_the_process(world: 
     world.produce(ANALYTICS_TOPIC, [row("o0")])
     wait_until(lambda: stored(world) == {"o0"}, "the first row is stored")
     assert world.front is not None
-    freeze(world.front.process)
+    world.front.freeze()
     world.produce(ANALYTICS_TOPIC, [row("o1")])
     assert sink.stop(6) == 0
-    thaw(world.front.process)
+    world.front.thaw()
     world.start("sink")
     wait_until(lambda: stored(world) == {"o0", "o1"}, "the second row is stored")

@@ -23,12 +23,12 @@ from services.domain.orders import create_order
 from services.domain.tables import outbox
 from services.events import all_topics
 from tests.support.broker import Broker, start_broker
-from tests.support.clickhouse import Front, start_front
+from tests.support.clickhouse import Front, start_clickhouse
 from tests.support.databases import is_locked, url_of
 from tests.support.process import Subprocess, wait_until
 
 READ_SECONDS = 10.0
-TRANSFORMER_GROUP, SINK_GROUP = "order-event-transformer", "analytics-sink"
+_numbers = itertools.count(1)
 
 
 class World:
@@ -38,7 +38,10 @@ class World:
         self.folder, self.engine, self.partitions = folder, engine, partitions
         self.front: Front | None = None
         self._processes: list[Subprocess] = []
-        self._numbers = itertools.count(1)
+        # on a server that others use too, and whose groups remember members that were killed
+        name = f"{os.getpid()}_{next(_numbers)}"
+        self.transformer_group, self.sink_group = f"transformer_{name}", f"sink_{name}"
+        self.analytics = f"pipeline_{name}"
         self.start_broker()
 
     # ---- servers and processes
@@ -49,7 +52,7 @@ class World:
 
     def start_clickhouse(self) -> Front:
         """ClickHouse with the project's schema, on the same data if it ran before."""
-        self.front = start_front(self.folder / "front")
+        self.front = start_clickhouse(self.folder / "front", "UTC")
         migrate_clickhouse(self.clickhouse(), "UTC")
         return self.front
 
@@ -57,7 +60,7 @@ class World:
         """A writing client."""
         assert self.front is not None
         return clickhouse.connect(
-            self.front.url, user="writer", password=self.front.writer_password, database="analytics"
+            self.front.url, user=self.front.writer, password=self.front.writer_password, database=self.analytics
         )
 
     def start(self, process: str, **settings: str) -> Subprocess:
@@ -65,6 +68,8 @@ class World:
         environment = {
             "DATABASE_URL": url_of(self.engine),
             "KAFKA_BROKERS": self.broker.bootstrap,
+            "KAFKA_CONSUMER_GROUP_ID": self.transformer_group,
+            "SINK_CONSUMER_GROUP_ID": self.sink_group,
             "KAFKA_SESSION_TIMEOUT_MS": "6000",
             "KAFKA_DELIVERY_TIMEOUT_MS": "3000",
             "RELAY_METRICS_PORT": "0",
@@ -77,10 +82,11 @@ class World:
         if self.front is not None:
             environment |= {
                 "CLICKHOUSE_HOST": self.front.url,
-                "CLICKHOUSE_USER": "writer",
+                "CLICKHOUSE_USER": self.front.writer,
                 "CLICKHOUSE_PASSWORD": self.front.writer_password,
+                "CLICKHOUSE_DATABASE": self.analytics,
             }
-        log = self.folder / f"{process}-{next(self._numbers)}.log"
+        log = self.folder / f"{process}-{len(self._processes)}.log"
         started = Subprocess([f"services.{process}"], log, environment)
         self._processes.append(started)
         return started
@@ -89,9 +95,9 @@ class World:
         """Ends everything, by force."""
         for process in self._processes:
             process.kill()
+        self.broker.release()
         if self.front is not None:
-            self.front.kill()
-        self.broker.kill()
+            self.front.release()
 
     def freeze_relay(self, relay: Subprocess) -> None:
         """SIGSTOP between two transactions: a frozen holder of the lease's row, or of SQLite's one lock, stops all."""

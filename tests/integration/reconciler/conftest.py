@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -13,7 +14,7 @@ from services.clients.clickhouse import connect
 from services.clients.clickhouse_schema import migrate_clickhouse
 from services.domain.stock import set_quantity
 from tests.integration.reconciler.shop import ZONE, Shop
-from tests.support.clickhouse import Front, start_front
+from tests.support.clickhouse import Front, start_clickhouse
 from tests.support.shop import SHOP
 
 _numbers = count(1)
@@ -22,7 +23,7 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """A running front."""
-    running = start_front(tmp_path_factory.mktemp("clickhouse"), ZONE)
+    running = start_clickhouse(tmp_path_factory.mktemp("clickhouse"), ZONE)
     yield running
     running.stop()
 
@@ -44,8 +45,10 @@ def shop(front: Front, tmp_path: Path) -> Iterator[Shop]:
 @contextmanager
 def _open(front: Front, folder: Path) -> Iterator[Shop]:
     """A shop; its ClickHouse database is dropped afterwards."""
-    database = f"shop_{next(_numbers)}"
-    client = connect(front.url, user="writer", password=front.writer_password, database=database, session_timezone=ZONE)
+    database = f"shop_{os.getpid()}_{next(_numbers)}"
+    client = connect(
+        front.url, user=front.writer, password=front.writer_password, database=database, session_timezone=ZONE
+    )
     migrate_clickhouse(client, ZONE)
     with SHOP.open(folder) as engine:
         for product in ("101", "102", "103"):

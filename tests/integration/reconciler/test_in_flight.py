@@ -139,14 +139,14 @@ def test_another_business_zone_cannot_be_compared(shop: Shop) -> None:
 
 def test_a_missing_schema_cannot_be_compared(shop: Shop, front: Front) -> None:
     """The remedy is named."""
-    empty = connect(front.url, user="writer", password=front.writer_password, database="nowhere")
+    empty = connect(front.url, user=front.writer, password=front.writer_password, database="nowhere")
     assert "millrace migrate" in _unknown(Sources(shop.engine, empty, ZONE, 0))
     empty.close()
 
 
 def test_clickhouse_away_cannot_be_compared(shop: Shop, front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not an exception: a scheduled pass goes on."""
-    lost = connect(front.url, user="writer", password=front.writer_password, database="nowhere")
+    lost = connect(front.url, user=front.writer, password=front.writer_password, database="nowhere")
 
     def refuse(*_arguments: Any, **_named: Any) -> None:
         raise ConnectionRefusedError("connection refused")

@@ -21,7 +21,7 @@ def test_it_mends_unasked_and_stops_when_told(shop: Shop, front: Front, tmp_path
         "DATABASE_URL": url_of(shop.engine),
         "BUSINESS_TIMEZONE": ZONE,
         "CLICKHOUSE_HOST": front.url,
-        "CLICKHOUSE_USER": "writer",
+        "CLICKHOUSE_USER": front.writer,
         "CLICKHOUSE_PASSWORD": front.writer_password,
         "CLICKHOUSE_DATABASE": shop.clickhouse.database or "",
         "VERIFY_METRICS_PORT": "0",

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartit
 from services.embedded import librdkafka
 from services.embedded.broker import TopicSpec, parse_topic
 from services.embedded.lifetime import StartError
-from tests.support.broker import Broker, start_broker
+from tests.support.broker import Broker, EmbeddedBroker
 from tests.support.process import PROJECT, expect_end_with_parent, wait_until
 
 TOPICS = {"order.events": 6, "order.events.dlq": 1, "many": 24}
@@ -24,7 +24,7 @@ ATTEMPT_SECONDS = 1.0
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    running = start_broker(TOPICS)
+    running = EmbeddedBroker(TOPICS)
     yield running
     running.stop()
 
