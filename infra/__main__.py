@@ -35,8 +35,6 @@ kafka = Kafka(
         cluster_id=secret.cluster_id,
         nodes=config.nodes,
         port=ports["kafka"],
-        partitions=config.partitions,
-        retention_hours=config.retention_hours,
         memory=memory["kafka"],
     ),
 )

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import pulumi
 from pulumi.runtime.config import CONFIG
 
+from images.errors import PluginsError
+from images.recipes import check_plugins
 from infra import keys
 from infra.components.files import PROJECT
 from infra.components.kafka import broker
@@ -124,7 +126,9 @@ def _refuse_unknown() -> None:
 
 def _choice(given: pulumi.Config, name: str) -> str:
     choices = keys.CHOICES[name]
-    value = given.get(name) or choices[0]
+    value = given.get(name)
+    if value is None:
+        return choices[0]
     if value not in choices:
         raise refuse(name, f"is {value!r}", f"choose {' or '.join(choices)}")
     return value
@@ -190,14 +194,10 @@ def _folder(value: str) -> Path | None:
     folder = (PROJECT / Path(value).expanduser()).resolve()
     if not folder.is_dir():
         raise refuse("connect.plugins", f"names {folder}, which is not a folder", "correct the path, or remove the key")
-    from images.recipes import check_plugins
-
-    from images.errors import PluginsError
-
     try:
         check_plugins(folder)
     except PluginsError as unusable:
-        raise refuse("connect.plugins", f"names {folder}", str(unusable)) from None
+        raise refuse("connect.plugins", "cannot be used", str(unusable)) from None
     return folder
 
 

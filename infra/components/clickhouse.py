@@ -51,9 +51,7 @@ class ClickHouse(pulumi.ComponentResource):
                 "/etc/clickhouse-server/config.d/millrace.xml": read("templates/clickhouse-server.xml"),
                 _HEALTH: read("health/http.sh"),
             },
-            # its entrypoint prepares the data folder as root and goes on as clickhouse
-            capabilities=["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"],
-            open_files=262_144,
+            user="clickhouse",
             grace=60,
         )
         health = Health(test=["CMD", "bash", _HEALTH, str(HTTP_PORT), "/ping"])

@@ -13,6 +13,8 @@ from infra.components.site import Site
 # Docker reports a change of these as done and changes nothing, so a change replaces the container.
 REPLACED_FOR: Final = ["healthcheck", "init", "tmpfs"]
 _LOG_ROTATION: Final = {"max-size": "10m", "max-file": "3"}
+# An engine that may not raise its own limit refuses to start a container with a higher one (20,000 was met).
+_OPEN_FILES: Final = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +52,6 @@ class Spec:
     read_only: bool = False
     user: str | None = None
     capabilities: Sequence[str] = ()
-    # An engine that may not raise its own limit refuses to start a container with a higher one (20,000 was met).
-    open_files: int = 16_384
     grace: int = 20
     wait_timeout: int = 180
     depends_on: Sequence[pulumi.Input[pulumi.Resource]] = ()
@@ -131,7 +131,7 @@ def _common(site: Site, role: str, spec: Spec) -> dict[str, Any]:
         "memory_swap": spec.memory,
         "capabilities": docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=sorted(spec.capabilities) or None),
         "security_opts": ["no-new-privileges"],
-        "ulimits": [docker.ContainerUlimitArgs(name="nofile", soft=spec.open_files, hard=spec.open_files)],
+        "ulimits": [docker.ContainerUlimitArgs(name="nofile", soft=_OPEN_FILES, hard=_OPEN_FILES)],
         "destroy_grace_seconds": spec.grace,
         "log_driver": "json-file",
         "log_opts": dict(_LOG_ROTATION),

@@ -7,7 +7,10 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
+from images.errors import ImagesError
+from images.recipes import reference
 from infra.components.files import PROJECT
+from infra.faults import refuse
 from infra.versions import UPSTREAM
 
 
@@ -42,11 +45,12 @@ def upstream() -> Images:
 
 def local_references(plugins: Path | None) -> Mapping[str, str]:
     """Name to reference of the local set. A tag is the digest of all an image is made of: a stale one is missing."""
-    from images.recipes import reference
-
     names = ("kafka", "mysql", "clickhouse", "prometheus", "millrace")
-    found = {name: reference(name) for name in names}
-    return {**found, "connect": reference("connect", plugins) if plugins else found["kafka"]}
+    try:
+        found = {name: reference(name) for name in names}
+        return {**found, "connect": reference("connect", plugins) if plugins else found["kafka"]}
+    except ImagesError as incomplete:
+        raise refuse("images", "is local, but an image cannot be named", str(incomplete)) from None
 
 
 def local(plugins: Path | None) -> Images:

@@ -44,8 +44,6 @@ class KafkaArgs:
     cluster_id: pulumi.Input[str]
     nodes: int = 3
     port: int = 19092
-    partitions: int = 6
-    retention_hours: int = 168
     heap: int = 256
     memory: int = 512
 
@@ -128,8 +126,6 @@ class Kafka(pulumi.ComponentResource):
             "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": str(self.replicas),
             "KAFKA_MIN_INSYNC_REPLICAS": str(self.min_in_sync),
             "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": str(self.min_in_sync),
-            "KAFKA_NUM_PARTITIONS": str(self._args.partitions),
-            "KAFKA_LOG_RETENTION_HOURS": str(self._args.retention_hours),
             "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
             "KAFKA_UNCLEAN_LEADER_ELECTION_ENABLE": "false",
             # the largest dead letter: a message with its reason and trace in the headers

@@ -35,7 +35,7 @@ class Passwords(pulumi.ComponentResource):
         self.of: Mapping[str, pulumi.Output[str]] = {
             user: pulumi.Output.secret(password.result) for user, password in made.items()
         }
-        cluster = random.RandomId("kafka-cluster-id", byte_length=16, opts=pulumi.ResourceOptions(parent=self))
+        cluster = random.RandomId("kafka-cluster-id", byte_length=16, opts=self._kept)
         self.cluster_id: pulumi.Output[str] = cluster.hex.apply(kafka_cluster_id)
         self.register_outputs({})
 
@@ -47,8 +47,13 @@ class Passwords(pulumi.ComponentResource):
             min_lower=1,
             min_upper=1,
             min_numeric=1,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._kept,
         )
+
+    @property
+    def _kept(self) -> pulumi.ResourceOptions:
+        """The volumes outlive the stack, and nothing else opens them: `make down` leaves what is protected."""
+        return pulumi.ResourceOptions(parent=self, protect=True)
 
 
 def kafka_cluster_id(random_hex: str) -> str:

@@ -70,5 +70,4 @@ def own_spec(
         writable=WRITABLE,
         user=USER,
         depends_on=depends_on,
-        open_files=16_384,
     )

@@ -137,10 +137,19 @@ def _event_loops() -> Iterator[None]:
     try:
         yield
     finally:
+        _end_tasks(loops[0])
         threads.shutdown()
         asyncio.set_event_loop(None)
         for loop in loops:
             loop.close()
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """After a failure nothing waits for what else was begun; what it ended with has been told already."""
+    while left := asyncio.all_tasks(loop):
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
 
 async def _declare(program: Program) -> None:

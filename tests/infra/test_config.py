@@ -1,0 +1,205 @@
+"""Every key has its effect, and a value that makes no sense is refused in one line before anything is registered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # comes with pulumi, types do not
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra import keys
+from infra.config import _prefix
+from infra.faults import Refusal
+from tests.infra.variants import DEFAULT, captured, write_plugin
+from tests.support.process import PROJECT
+from tests.support.stack.capture import CONTAINER, Program, capture
+
+REFUSED: list[tuple[dict[str, str], str]] = [
+    ({"images": "remote"}, "millrace:images is 'remote': choose upstream or local"),
+    ({"sink": "Python"}, "millrace:sink is 'Python': choose connect or python"),
+    ({"relay": ""}, "millrace:relay is '': choose outbox or debezium"),
+    ({"kafka.nodes": "2"}, "millrace:kafka.nodes is 2: a quorum needs an odd number; choose 1 or 3"),
+    ({"kafka.nodes": "5"}, "millrace:kafka.nodes is 5: a quorum needs an odd number; choose 1 or 3"),
+    ({"kafka.nodes": "three"}, "millrace:kafka.nodes is 'three': give a whole number from 1 to 1000"),
+    ({"kafka.partitions": "0"}, "millrace:kafka.partitions is '0': give a whole number from 1 to 1000"),
+    ({"kafka.partitions": "1.5"}, "millrace:kafka.partitions is '1.5': give a whole number from 1 to 1000"),
+    ({"kafka.retentionHours": "-1"}, "millrace:kafka.retentionHours is '-1': give a whole number from 1 to 87600"),
+    ({"ports.api": "70000"}, "millrace:ports.api is '70000': give a whole number from 1 to 65535"),
+    ({"ports.api": "0"}, "millrace:ports.api is '0': give a whole number from 1 to 65535"),
+    ({"ports.api": "http"}, "millrace:ports.api is 'http': give a whole number from 1 to 65535"),
+    ({"ports.api": "8083"}, "millrace:ports.connect is port 8083, as is millrace:ports.api: "),
+    ({"ports.mysql": "19093"}, "millrace:ports.kafka (node 2) is port 19093, as is millrace:ports.mysql: "),
+    ({"ports.kafka": "65534"}, "millrace:ports.kafka (node 3) would be port 65536: "),
+    ({"memory.mysql": "64"}, "millrace:memory.mysql is '64': give a whole number from 512 to 1048576"),
+    ({"prefix": "My Stack"}, "millrace:prefix is 'My Stack': use at most 32 of a-z, 0-9, - and _"),
+    ({"prefix": "-x"}, "millrace:prefix is '-x': "),
+    ({"prefix": "x" * 33}, "millrace:prefix is 'xxx"),
+    ({"prefix": "../x"}, "millrace:prefix is '../x': "),
+    ({"timezone": "Middle/Earth"}, "millrace:timezone is 'Middle/Earth': give an IANA time zone, like Europe/Berlin"),
+    ({"timezone": "../../etc/passwd"}, "millrace:timezone is '../../etc/passwd': "),
+    ({"timezone": ""}, "millrace:timezone is '': "),
+    ({"bind": "localhost"}, "millrace:bind is 'localhost': give an IPv4 address of this machine"),
+    ({"bind": "::1"}, "millrace:bind is '::1': give an IPv4 address of this machine"),
+    ({"bind": "127.0.0.01"}, "millrace:bind is '127.0.0.01': give an IPv4 address of this machine"),
+    ({"seedCatalogue": "maybe"}, "millrace:seedCatalogue is 'maybe': choose true or false"),
+    ({"images": "local"}, "millrace:sink is connect, but the local Connect image has no ClickHouse sink: set "),
+    ({"connect.plugins": "/nowhere"}, "millrace:connect.plugins names /nowhere, which is not a folder: "),
+    ({"connect.plugins": "data"}, "millrace:connect.plugins cannot be used: "),
+    ({"port.api": "1"}, "millrace:port.api is not a configuration key: did you mean millrace:ports.api?"),
+    ({"xyzzy": "1"}, "millrace:xyzzy is not a configuration key: Pulumi.yaml lists them all"),
+]
+
+
+def made_nothing(type_: str, name: str, _inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """As capture.Create: fails the test."""
+    raise AssertionError(f"{type_} {name} was registered")
+
+
+@pytest.mark.parametrize(("config", "message"), REFUSED, ids=lambda value: str(value)[:60])
+def test_nonsense_is_refused_in_one_line(config: dict[str, str], message: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        capture({"preflight": "false", **config}, create=made_nothing)
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
+    assert ": " in str(refused.value)[len("millrace:") :]
+
+
+def test_plugins_belong_to_the_local_set(tmp_path: Path) -> None:
+    write_plugin(tmp_path / "sink.zip")
+    with pytest.raises(Refusal, match=r"millrace:connect\.plugins is set, but with millrace:images upstream"):
+        capture({"preflight": "false", "connect.plugins": str(tmp_path)}, create=made_nothing)
+
+
+def test_a_broken_plugin_archive_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sink.zip").write_bytes(b"PK but not quite")
+    config = {"preflight": "false", "images": "local", "connect.plugins": str(tmp_path)}
+    with pytest.raises(Refusal, match=r"millrace:connect.plugins cannot be used: .*sink\.zip.* is broken"):
+        capture(config, create=made_nothing)
+
+
+@given(st.text(max_size=40))
+def test_a_prefix_is_part_of_a_container_name_or_refused(prefix: str) -> None:
+    fits = re.fullmatch("([a-z0-9][a-z0-9_-]{0,31})?", prefix) is not None
+    if fits:
+        assert _prefix(prefix) == prefix
+    else:
+        with pytest.raises(Refusal, match=r"^millrace:prefix is "):
+            _prefix(prefix)
+
+
+# ---- each key
+
+Holds = Callable[[Program], object]
+
+
+def _env(program: Program, container: str) -> dict[str, str]:
+    return dict(one.split("=", 1) for one in program.containers[container].inputs["envs"])
+
+
+def _options(program: Program) -> dict[str, str]:
+    words = program.containers["topics-job"].inputs["command"][2:]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _published(program: Program) -> set[int]:
+    return {port["external"] for one in program.containers.values() for port in one.inputs.get("ports", [])}
+
+
+def _files(program: Program, container: str) -> str:
+    return "\n".join(one["content"] for one in program.containers[container].inputs["uploads"])
+
+
+EFFECTS: list[tuple[str, str, Holds]] = [
+    ("images", "upstream", lambda p: p.containers["mysql"].inputs["image"].startswith("mysql:")),
+    ("sink", "python", lambda p: "sink" in p.containers and p.outputs["environment"]["MILLRACE_SINK"] == "python"),
+    ("relay", "debezium", lambda p: _env(p, "relay")["RELAY_MODE"] == "debezium"),
+    ("kafka.nodes", "1", lambda p: "kafka-local2" not in p.containers and p.outputs["kafka"] == "localhost:19092"),
+    ("kafka.partitions", "3", lambda p: _options(p)["--partitions"] == "3"),
+    ("kafka.retentionHours", "9", lambda p: _options(p)["--retention-hours"] == "9"),
+    ("prefix", "x-", lambda p: {one.physical[:2] for one in p.of(CONTAINER).values()} == {"x-"}),
+    ("bind", "192.0.2.1", lambda p: p.containers["api"].inputs["ports"][0]["ip"] == "192.0.2.1"),
+    ("timezone", "Asia/Seoul", lambda p: "<session_timezone>Asia/Seoul<" in _files(p, "clickhouse")),
+    ("seedCatalogue", "false", lambda p: "--seed-catalogue" not in p.containers["database-job"].inputs["command"]),
+    ("preflight", "false", lambda p: True),  # test_preflight.py shows that it is looked at otherwise
+    ("connect.plugins", "", lambda p: True),  # test_images.py shows what a folder does
+]  # fmt: skip
+PORT_OF = {
+    "api": "api", "relayMetrics": "relay", "transformerMetrics": "transformer", "sinkMetrics": "sink",
+    "aggregatorMetrics": "aggregator", "reconcilerMetrics": "reconciler", "mysql": "mysql", "kafka": "kafka-local1",
+    "connect": "kafka-connect", "clickhouse": "clickhouse", "clickhouseNative": "clickhouse", "kafkaUi": "kafka-ui",
+    "grafana": "grafana", "prometheus": "prometheus",
+}  # fmt: skip
+MEMORY_OF = {
+    "kafka": "kafka-local2", "connect": "kafka-connect", "kafkaUi": "kafka-ui", "jobs": "database-job",
+} | {name: name for name in keys.MEMORY if name not in ("kafka", "connect", "kafkaUi", "jobs")}  # fmt: skip
+
+
+@pytest.mark.parametrize(("key", "value", "holds"), EFFECTS, ids=lambda value: str(value)[:20])
+def test_a_key_has_its_effect(key: str, value: str, holds: Holds) -> None:
+    assert holds(captured(DEFAULT, **{key: value}))
+
+
+@pytest.mark.parametrize("port", keys.PORTS)
+def test_a_port_is_published_where_it_is_wanted(port: str) -> None:
+    other = {name: 40_000 + 10 * number for number, name in enumerate(keys.PORTS)}
+    program = captured(DEFAULT, sink="python", **{f"ports.{name}": str(wanted) for name, wanted in other.items()})
+    published = [one["external"] for one in program.containers[PORT_OF[port]].inputs["ports"]]
+    assert other[port] in published
+    assert keys.PORTS[port] not in _published(program)
+
+
+@pytest.mark.parametrize("part", keys.MEMORY)
+def test_memory_is_limited_as_wanted(part: str) -> None:
+    other = {name: 2_000 + number for number, name in enumerate(keys.MEMORY)}
+    program = captured(DEFAULT, sink="python", **{f"memory.{name}": str(wanted) for name, wanted in other.items()})
+    assert program.containers[MEMORY_OF[part]].inputs["memory"] == other[part]
+
+
+def test_every_key_has_a_test() -> None:
+    tested = (
+        {key for key, *_ in EFFECTS} | {f"ports.{name}" for name in PORT_OF} | {f"memory.{name}" for name in MEMORY_OF}
+    )
+    assert tested == set(keys.defaults())
+
+
+def test_the_project_file_declares_what_the_program_reads() -> None:
+    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    expected = {}
+    for name, default in keys.defaults().items():
+        kind = "boolean" if isinstance(default, bool) else "integer" if isinstance(default, int) else "string"
+        expected[f"millrace:{name}"] = {"type": kind, "default": default}
+    assert {key: {"type": one["type"], "default": one["default"]} for key, one in declared.items()} == expected
+    assert all(len(one["description"]) >= 5 for one in declared.values())
+    assert not any(one.get("secret") for one in declared.values()), "secrets are generated, none is configured"
+
+
+def test_the_stack_file_holds_known_keys_and_no_secret() -> None:
+    text = (PROJECT / "Pulumi.dev.yaml").read_text()
+    stack = yaml.safe_load(text)
+    assert set(stack) == {"config"}
+    named = set(re.findall(r"^ +(?:# )?millrace:(\S+):", text, re.MULTILINE))
+    assert len(named) >= 4
+    assert named <= set(keys.defaults())
+    assert "secure:" not in text
+
+
+def test_the_defaults_of_the_project_file_are_the_programs() -> None:
+    """The CLI hands the program every default as text."""
+    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
+    texts = {key: str(one["default"]).lower() if isinstance(one["default"], bool) else str(one["default"])
+             for key, one in declared.items()}  # fmt: skip
+    given = capture({**texts, "millrace:preflight": "false"})
+    bare = captured(DEFAULT)
+    assert {name: _plain(one.inputs) for name, one in given.containers.items()} == {
+        name: _plain(one.inputs) for name, one in bare.containers.items()
+    }
+
+
+def _plain(inputs: Any) -> dict[str, object]:
+    """Without what is random."""
+    return {key: value for key, value in inputs.items() if key not in ("envs", "uploads")}

@@ -1,0 +1,164 @@
+"""What is looked at before anything is created: each finding is one line with the key and the remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import Mapping
+
+import pytest
+
+from infra import preflight
+from infra.components.images import local_references
+from infra.components.kafka import NODES_LABEL
+from infra.components.site import ROLE_LABEL, STACK_LABEL
+from infra.config import Config
+from infra.engine import Container, Facts
+from infra.faults import Refusal
+from tests.support.stack.capture import capture
+
+GIB = 2**30
+SOUND = Facts(memory=16 * GIB, free_disk=50 * GIB, data_folder="/var/lib/docker", here=True)
+OURS = {STACK_LABEL: "millrace"}
+
+
+def config(**given: str) -> Config:
+    """The configuration the program would work with."""
+    seen: list[Config] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("infra.preflight.check", seen.append)
+        capture({key.replace("_", "."): value for key, value in given.items()})
+    return seen[0]
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Config:
+    """The default configuration."""
+    return config()
+
+
+def found(config: Config, facts: Facts, taken: Mapping[int, str] | None = None) -> list[str]:
+    """Every fault as a person reads it."""
+    lines = [str(fault) for fault in preflight.faults(config, facts, lambda port: (taken or {}).get(port))]
+    assert not [line for line in lines if "\n" in line or ": " not in line]
+    return lines
+
+
+def test_a_sound_engine_has_no_fault(upstream: Config) -> None:
+    assert found(upstream, SOUND) == []
+
+
+def test_too_little_memory(upstream: Config) -> None:
+    (line,) = found(upstream, dataclasses.replace(SOUND, memory=GIB))
+    assert line.startswith("the container engine has 1.0 GiB of memory and this stack needs ")
+    assert "set millrace:kafka.nodes to 1" in line
+
+
+def test_too_little_disk(upstream: Config) -> None:
+    (line,) = found(upstream, dataclasses.replace(SOUND, free_disk=GIB))
+    assert line.startswith("/var/lib/docker, where the container engine keeps its data, has 1.0 GiB left")
+    assert found(upstream, dataclasses.replace(SOUND, free_disk=None)) == []
+
+
+def test_a_taken_port_names_its_key(upstream: Config) -> None:
+    (line,) = found(upstream, SOUND, {19093: "address already in use"})
+    assert line.startswith("millrace:ports.kafka (node 2) is port 19093, which is taken (address already in use): ")
+
+
+def test_a_port_of_another_container_names_it(upstream: Config) -> None:
+    other = Container("their-database", {}, frozenset({3306}))
+    (line,) = found(upstream, dataclasses.replace(SOUND, containers=(other,), here=False))
+    assert line.startswith("millrace:ports.mysql is port 3306, which is taken (the container their-database has it): ")
+
+
+def test_ports_of_this_stack_are_its_own(upstream: Config) -> None:
+    own = Container("mysql", {**OURS, ROLE_LABEL: "mysql"}, frozenset({3306}))
+    assert found(upstream, dataclasses.replace(SOUND, containers=(own,)), {3306: "in use"}) == []
+
+
+def test_ports_of_an_engine_elsewhere_are_not_tried(upstream: Config) -> None:
+    assert found(upstream, dataclasses.replace(SOUND, here=False), {3306: "in use"}) == []
+
+
+@pytest.mark.parametrize("labels", [{}, {STACK_LABEL: "x-"}, {ROLE_LABEL: "mysql"}])
+def test_a_name_of_somebody_else(upstream: Config, labels: dict[str, str]) -> None:
+    facts = dataclasses.replace(
+        SOUND,
+        containers=(Container("mysql", labels), Container("unrelated", {})),
+        volumes={"millrace-mysql": labels, "unrelated": {}},
+        networks={"millrace": labels, "bridge": {}},
+    )
+    lines = found(upstream, facts)
+    assert [line.split(",")[0] for line in lines] == [
+        "millrace:prefix makes a container mysql",
+        "millrace:prefix makes a volume millrace-mysql",
+        "millrace:prefix makes a network millrace",
+    ]
+    assert "docker volume rm millrace-mysql" in lines[1]
+
+
+def test_names_of_this_stack_are_its_own(upstream: Config) -> None:
+    facts = dataclasses.replace(
+        SOUND,
+        containers=(Container("mysql", OURS),),
+        volumes={"millrace-mysql": OURS},
+        networks={"millrace": OURS},
+    )
+    assert found(upstream, facts) == []
+
+
+def test_the_quorum_cannot_change_under_the_data() -> None:
+    volumes = {"millrace-kafka1": {**OURS, NODES_LABEL: "3"}}
+    facts = dataclasses.replace(SOUND, volumes=volumes)
+    assert found(config(kafka_nodes="3"), facts) == []
+    (line,) = found(config(kafka_nodes="1"), facts)
+    assert line.startswith("millrace:kafka.nodes is 1, but the data of this stack was made by 3: set it back to 3")
+
+
+def test_local_images_that_are_missing_or_stale_are_named() -> None:
+    local = config(images="local", sink="python")
+    references = dict(local_references(None))
+    present = frozenset(references.values())
+    assert found(local, dataclasses.replace(SOUND, images=present)) == []
+    stale = present - {references["mysql"]} | {"millrace-local/mysql:000000000000"}
+    (line,) = found(local, dataclasses.replace(SOUND, images=stale))
+    assert line.startswith("millrace:images is local, but the image mysql is missing or older than its sources")
+    assert line.endswith("run `make images`")
+    assert len(found(local, SOUND)) == len(set(references))
+
+
+def test_upstream_images_are_fetched_not_looked_for(upstream: Config) -> None:
+    assert found(upstream, dataclasses.replace(SOUND, images=frozenset())) == []
+
+
+def test_a_port_that_something_listens_on_is_seen() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        assert preflight.bindable("127.0.0.1", listener.getsockname()[1]) == "address already in use"
+
+
+def test_a_free_port_is_free() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert preflight.bindable("127.0.0.1", port) is None
+
+
+def test_an_address_of_another_machine() -> None:
+    with pytest.raises(Refusal, match=r"^millrace:bind is 192\.0\.2\.1: give an address that this machine has$"):
+        preflight.bindable("192.0.2.1", 3000)
+
+
+def test_an_engine_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program as `pulumi up` runs it, preflight and all, before it registers anything."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{closed.getsockname()[1]}")
+
+    def nothing(type_: str, name: str, _inputs: object) -> tuple[str, dict[str, object]]:
+        raise AssertionError(f"{type_} {name} was registered")
+
+    with pytest.raises(Refusal, match="the container engine does not answer: start Docker") as refused:
+        capture({}, create=nothing)
+    assert "\n" not in str(refused.value)
