@@ -112,9 +112,10 @@ class FakeConnect:
             return 204, None
         states = {"pause": "PAUSED", "stop": "STOPPED", "resume": "RUNNING", "restart": "RUNNING"}
         if what in states:
-            connector.stale = [connector.status(name)] * self.lag
-            connector.state = states[what]
-            self._start_tasks(connector)
+            if connector.state != states[what] or what == "restart":
+                connector.stale = [connector.status(name)] * self.lag
+                connector.state = states[what]
+                self._start_tasks(connector)
             return (204 if what == "stop" else 202), None
         if what == "status" and connector.stale:
             before = connector.stale.pop(0)
