@@ -43,6 +43,10 @@ def images(
     except ImagesError as error:
         print(f"images: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _say("stopped")
+        # Builds run in threads that wait for the engine, which gives a build up when nobody listens any more.
+        os._exit(130)
     if as_json:
         print(json.dumps(rows, indent=2))
     elif only_list:
@@ -69,9 +73,4 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        app(prog_name="python -m images")
-    except KeyboardInterrupt:
-        _say("stopped")
-        # Builds run in threads that wait for the engine, which gives a build up when nobody listens any more.
-        os._exit(130)
+    app(prog_name="python -m images")

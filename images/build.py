@@ -91,24 +91,33 @@ class _Builder:
                 before.append(("fetch", name))
             steps.add(("build", name), *before)
         steps.prepare()
-        failures: list[ImagesError] = []
-        with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
-            running: dict[concurrent.futures.Future[None], tuple[str, str]] = {}
-            while steps.is_active() and (running or not failures):
-                if not failures:
-                    running |= {pool.submit(self._step, *step): step for step in steps.get_ready()}
-                finished, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-                for future in finished:
-                    step = running.pop(future)
-                    try:
-                        future.result()
-                    except ImagesError as error:
-                        failures.append(ImagesError(f"{step[1]}: {error}"))
-                    else:
-                        steps.done(step)
-        if failures:
-            raise failures[0]
+        pool = concurrent.futures.ThreadPoolExecutor(_AT_ONCE)
+        try:
+            failure = self._run(steps, pool)
+        finally:
+            # Not to wait here lets Ctrl-C through; there is nothing to wait for otherwise.
+            pool.shutdown(wait=False, cancel_futures=True)
+        if failure is not None:
+            raise failure
         return self._built
+
+    def _run(self, steps: TopologicalSorter[tuple[str, str]], pool: concurrent.futures.Executor) -> ImagesError | None:
+        """Take every step once those before it are done; after a failure, only end what is under way."""
+        failure: ImagesError | None = None
+        running: dict[concurrent.futures.Future[None], tuple[str, str]] = {}
+        while running or (failure is None and steps.is_active()):
+            if failure is None:
+                running |= {pool.submit(self._step, *step): step for step in steps.get_ready()}
+            finished, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in finished:
+                step = running.pop(future)
+                try:
+                    future.result()
+                except ImagesError as error:
+                    failure = failure or ImagesError(f"{step[1]}: {error}")
+                else:
+                    steps.done(step)
+        return failure
 
     def _step(self, kind: str, name: str) -> None:
         recipe = RECIPES[name]

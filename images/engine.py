@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +18,18 @@ from images.recipes import REPOSITORY
 LABEL: Final = "dev.millrace.image"
 # A build can be silent for as long as a package takes to install.
 _SECONDS: Final = 1800
+# What is younger stays: somebody may be building upon it, or about to start a container of it.
+_GRACE_SECONDS: Final = 3600
 _LAYER: Final = re.compile(r"^ ---> ([0-9a-f]{12})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the local set that the engine has; size in bytes."""
+    """An image of the local set that the engine has; size in bytes, made at Unix time."""
 
     reference: str
-    identifier: str
     size: int
+    made: float
 
 
 class Engine:
@@ -38,10 +41,7 @@ class Engine:
             self._api = docker.from_env(timeout=_SECONDS).api
             self._api.ping()
         except (DockerException, OSError) as error:
-            raise ImagesError(
-                "no container engine answers: start it (Linux: systemctl start docker, or dockerd as root; "
-                f"macOS: Docker Desktop), or name it in DOCKER_HOST ({_short(error)})"
-            ) from error
+            raise ImagesError(_away(error)) from error
 
     def data_root(self) -> Path:
         """Where the engine keeps images; it may be on another machine."""
@@ -51,7 +51,7 @@ class Engine:
         """The images of the local set, by reference."""
         listed = self._api.images(filters={"reference": f"{REPOSITORY}/*"})
         return {
-            tag: Image(tag, image["Id"], image["Size"])
+            tag: Image(tag, image["Size"], image["Created"])
             for image in listed
             for tag in image["RepoTags"] or ()
             if tag.startswith(f"{REPOSITORY}/")
@@ -89,18 +89,13 @@ class Engine:
             raise ImagesError(f"the engine refuses the root file system: {_short(error)}") from error
 
     def remove_superseded(self, name: str, keep: str) -> list[str]:
-        """Remove the other tags of an image but those in use; what was removed."""
-        removed = []
-        for tag in self.images():
-            if tag.startswith(f"{REPOSITORY}/{name}:") and tag != keep:
-                try:
-                    self._api.remove_image(tag)
-                except APIError as error:
-                    if error.status_code not in (404, 409):
-                        raise ImagesError(f"{tag} cannot be removed: {_short(error)}") from error
-                else:
-                    removed.append(tag)
-        return removed
+        """Remove the other tags of an image but the young and those in use; what was removed."""
+        old = time.time() - _GRACE_SECONDS
+        return [
+            tag
+            for tag, image in self.images().items()
+            if tag.startswith(f"{REPOSITORY}/{name}:") and tag != keep and image.made < old and self._remove(tag)
+        ]
 
     def _follow(self, said: Iterable[Mapping[str, Any]], log: Path) -> set[str]:
         """Keep what a build says; the short ids of the layers it went through. Raises ImagesError when it failed."""
@@ -123,12 +118,32 @@ class Engine:
         """Remove what earlier builds of an image left without a tag, but what the latest build took from them."""
         for image in self._api.images(filters={"dangling": True, "label": f"{LABEL}={name}"}):
             identifier = image["Id"].removeprefix("sha256:")
-            if identifier[:12] not in layers:
-                try:
-                    self._api.remove_image(identifier)
-                except APIError as error:
-                    if error.status_code not in (404, 409):
-                        raise ImagesError(f"{identifier[:12]} cannot be removed: {_short(error)}") from error
+            if identifier[:12] not in layers and image["Created"] < time.time() - _GRACE_SECONDS:
+                self._remove(identifier)
+
+    def _remove(self, image: str) -> bool:
+        """Remove an image unless something is made of it; whether it was removed."""
+        try:
+            self._api.remove_image(image)
+        except APIError as error:
+            if error.status_code not in (404, 409):
+                raise ImagesError(f"{image} cannot be removed: {_short(error)}") from error
+            return False
+        return True
+
+
+def _away(error: BaseException) -> str:
+    """Why no engine answers, and what to do: the system's own reason lies below those of three libraries."""
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.strerror):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, PermissionError):
+        return "this user may not talk to the container engine: run as root, or join the group docker"
+    reason = cause.strerror if isinstance(cause, OSError) else _short(error)
+    return (
+        f"no container engine answers ({reason}): start it (Linux: systemctl start docker; macOS: Docker Desktop), "
+        "or name it in DOCKER_HOST"
+    )
 
 
 def _short(error: object) -> str:

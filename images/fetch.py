@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import platform
 import shutil
 import subprocess
 import sys
@@ -14,9 +13,9 @@ from typing import Final
 
 from images.errors import ImagesError
 from images.files import PROJECT, Entry, digest, sha256
-from images.locks import read_lock
+from images.locks import PYTHON, target_environment
 from images.plugins import unpack
-from images.recipes import PYTHON, Maven, Recipe, Wheels
+from images.recipes import Maven, Recipe, Wheels
 
 CACHE: Final = PROJECT / "var" / "images"
 _SECONDS: Final = 1800
@@ -99,15 +98,10 @@ def _fetch_maven(maven: Maven, log: Path) -> Path:
 
 def _fetch_wheels(wheels: Wheels, log: Path) -> Path:
     """The wheels and, beside them, what they are as a lock without markers: packages.lock."""
-    target = target_environment()
-    names = (PROJECT / wheels.names).read_text().split() if wheels.names else ()
-    packages = read_lock(PROJECT / wheels.lock, target, names)
-    if wheels.build_lock:
-        known = {package.name for package in packages}
-        build = read_lock(PROJECT / wheels.build_lock, target, wheels.build_names)
-        packages += [package for package in build if package.name not in known]
+    machine = target_environment()["platform_machine"]
+    packages = wheels.packages(PROJECT)
     text = "".join(f"{package}\n" for package in packages)
-    made_of = hashlib.sha256(f"{target['platform_machine']} {PYTHON}\n{text}".encode()).hexdigest()
+    made_of = hashlib.sha256(f"{machine} {PYTHON}\n{text}".encode()).hexdigest()
     folder = CACHE / "wheels" / made_of[:16]
     if not folder.is_dir():
         work = folder.with_suffix(".part")
@@ -117,30 +111,11 @@ def _fetch_wheels(wheels: Wheels, log: Path) -> Path:
         # pip holds every file to the hashes of the lock, here and once more in the build.
         command = [*_pip(), "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps"]
         command += ["--only-binary", ":all:", "--require-hashes", "--python-version", PYTHON, "--implementation", "cp"]
-        for tag in _platforms(target["platform_machine"]):
+        for tag in _platforms(machine):
             command += ["--platform", tag]
         run([*command, "--dest", str(work), "--requirement", str(work / "packages.lock")], log, "install pip")
         work.rename(folder)
     return folder
-
-
-def target_environment() -> dict[str, str]:
-    """The values of a lock's markers for the interpreter of the local images, on this machine's processor."""
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
-    return {
-        "implementation_name": "cpython",
-        "implementation_version": f"{PYTHON}.2",
-        "os_name": "posix",
-        "platform_machine": machine,
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_system": "Linux",
-        "platform_version": "",
-        "python_full_version": f"{PYTHON}.2",
-        "python_version": PYTHON,
-        "sys_platform": "linux",
-        "extra": "",
-    }
 
 
 def _platforms(machine: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Final
 
 from images.errors import ImagesError
 from images.files import PROJECT, Entry, Source, digest, entries, sha256
+from images.locks import PYTHON, Locked, read_lock, target_environment
 from images.plugins import check_plugins, find_plugins
 
 __all__ = [
@@ -31,8 +32,6 @@ REPOSITORY: Final = "millrace-local"
 # Raise it when the same files would be made into another image than before.
 _FORMAT: Final = "1"
 _TAG_DIGITS: Final = 12
-# The interpreter of Debian bookworm, which the wheels are fetched for.
-PYTHON: Final = "3.11"
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,17 @@ class Wheels:
     # From another lock: what builds the project's own package.
     build_lock: str = ""
     build_names: tuple[str, ...] = ()
+
+    def packages(self, project: Path = PROJECT) -> list[Locked]:
+        """What the locks name for the local images; raises ImagesError when a name is missing."""
+        target = target_environment()
+        names = (project / self.names).read_text(encoding="utf-8").split() if self.names else ()
+        packages = read_lock(project / self.lock, target, names)
+        if self.build_lock:
+            known = {package.name for package in packages}
+            build = read_lock(project / self.build_lock, target, self.build_names)
+            packages += [package for package in build if package.name not in known]
+        return packages
 
 
 @dataclass(frozen=True)
@@ -169,7 +179,7 @@ def reference(name: str, connect_plugins: Path | None = None, project: Path = PR
         raise ImagesError(f"there is no image {name}: there are {', '.join(NAMES)}")
     made_of = {"format": _FORMAT, "recipe": repr((recipe.parent_argument, recipe.dockerfile, recipe.downloads))}
     if isinstance(recipe.downloads, Wheels):
-        made_of["python"] = PYTHON
+        made_of |= {"python": PYTHON, "packages": "\n".join(map(str, recipe.downloads.packages(project)))}
     if recipe.parent:
         made_of["parent"] = reference(recipe.parent, project=project)
     if name == "connect":
