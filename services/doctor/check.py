@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +26,14 @@ class Check(Protocol):
 
     def look(self) -> Iterable[Finding]:
         """What is the matter now; changes nothing, unless it says so. Raises CannotLook."""
+
+
+class Probing(Check, Protocol):
+    """A check that changes something, and makes sense only where others found all well."""
+
+    @property
+    def needs(self) -> Collection[str]:
+        """The names of those checks."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from services import events
 from services.clients import clickhouse, database
 from services.clients.connect import ConnectClient
-from services.doctor.check import Check
+from services.doctor.check import Check, Probing
 from services.doctor.cluster import KafkaCluster
 from services.doctor.connectors import OUTBOX_CONNECTOR, SINK_CONNECTOR, Connectors
 from services.doctor.containers import Containers
@@ -106,7 +106,7 @@ class Installation:
             Dashboards(self._url, place, engine),
         ]
 
-    def probe(self) -> Check:
+    def probe(self) -> Probing:
         """The one check that changes something."""
         token = self._api.millrace_admin_token
         shop = Shop(self._engine, self._url, token.get_secret_value() if token else None)

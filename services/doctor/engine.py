@@ -38,7 +38,9 @@ class DockerEngine:
             finally:
                 asked.close()
         except (DockerException, RequestException) as away:
-            raise CannotLook(f"the Docker engine does not answer ({one_line(away, 120)}): see DOCKER_HOST") from None
+            denied = "permission denied" in str(away).lower()
+            why = "refuses this user (permission denied)" if denied else "does not answer"
+            raise CannotLook(f"the Docker engine {why}: start it, or name another one in DOCKER_HOST") from None
 
 
 def _container(told: dict[str, Any], container: Any) -> Container:

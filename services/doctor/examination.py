@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable, Sequence
 
-from services.doctor.check import Check, look_at
-from services.doctor.findings import Report, State
+from services.doctor.check import Check, Probing, look_at
+from services.doctor.findings import Report, Section, State, unknown
 
 _PAUSE_SECONDS = 1.0
 
@@ -12,7 +12,7 @@ _PAUSE_SECONDS = 1.0
 def examine(
     examined: str,
     checks: Sequence[Check],
-    probe: Check | None,
+    probe: Probing | None,
     wait_seconds: float = 0.0,
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -21,7 +21,7 @@ def examine(
 ) -> Report:
     """Looks until all is well, for ``wait_seconds`` at most; ``told`` gets the report of each look that was not.
 
-    The probe comes when nothing fails, or at last: what is down is reported before it is waited for.
+    The probe comes when all is well, or at last, but never through a part that is down.
     """
     began = clock()
 
@@ -31,9 +31,20 @@ def examine(
     while True:
         report = Report(examined, look_at(checks))
         if probe is not None and (report.state is State.OK or not left()):
-            report.sections += look_at([probe])
+            report.sections += _probed(probe, report)
         report.seconds = clock() - began
         if report.state is State.OK or not left():
             return report
         told(report)
         pause(_PAUSE_SECONDS)
+
+
+def _probed(probe: Probing, report: Report) -> list[Section]:
+    unwell = [
+        section.name
+        for section in report.sections
+        if section.name in probe.needs and any(finding.state is not State.OK for finding in section.findings)
+    ]
+    if unwell:
+        return [Section(probe.name, (unknown(probe.name, f"not tried: see {' and '.join(unwell)}"),))]
+    return look_at([probe])

@@ -46,6 +46,7 @@ class Probe:
     """The check. It adds an event and a row for an order that is there already, or two for one of its own."""
 
     name = "probe"
+    needs = ("database", "clickhouse")
 
     def __init__(
         self,

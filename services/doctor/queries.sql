@@ -6,5 +6,5 @@ SELECT
     (SELECT max(version) FROM orders_analytics WHERE order_date = {day:Date} AND order_id = {id:String}) AS version,
     (SELECT sum(rows) FROM day_inserts WHERE order_date = {day:Date}) AS inserted,
     (SELECT toUnixTimestamp64Micro(max(newest_occurred_at)) FROM day_inserts WHERE order_date = {day:Date}) AS newest,
-    (SELECT max(covered) FROM cube_day FINAL WHERE order_date = {day:Date}) AS covered,
+    (SELECT covered FROM cube_day FINAL WHERE order_date = {day:Date}) AS covered,
     (SELECT sum(order_count) FROM order_status_mv WHERE order_date = {day:Date} AND status = {status:String}) AS listed

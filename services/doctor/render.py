@@ -2,28 +2,25 @@
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from services.doctor.findings import Finding, Report, State
 
 _COLOUR = {State.OK: "green", State.FAILING: "red", State.UNKNOWN: "yellow", State.LEFT_OUT: "dim"}
 _MARK = {State.OK: "ok", State.FAILING: "failing", State.UNKNOWN: "cannot tell", State.LEFT_OUT: "left out"}
 
+_MARK_WIDTH = max(map(len, _MARK.values()))
+
 
 def render(report: Report, console: Console) -> None:
     """Prints the report and one line that sums it up."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for finding in report.findings():
-        colour = _COLOUR[finding.state]
-        table.add_row(f"[{colour}]{_MARK[finding.state]}[/{colour}]", escape(finding.subject), escape(finding.detail))
     console.print(f"[bold]{escape(report.examined)}[/bold]", soft_wrap=True)
-    console.print(table)
-    for finding in report.findings():
+    findings = list(report.findings())
+    width = max((len(finding.subject) for finding in findings), default=0)
+    for finding in findings:
+        mark = f"[{_COLOUR[finding.state]}]{_MARK[finding.state]:<{_MARK_WIDTH}}[/]"
+        console.print(f"{mark}  {escape(f'{finding.subject:<{width}}')}  {escape(finding.detail)}", soft_wrap=True)
         if finding.remedy:
-            console.print(f"[red]{escape(finding.subject)}[/red]: {escape(finding.remedy)}", soft_wrap=True)
+            console.print(f"{'':<{_MARK_WIDTH}}  → {escape(finding.remedy)}", soft_wrap=True)
     console.print(_summary(report), soft_wrap=True)
 
 

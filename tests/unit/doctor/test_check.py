@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pytest
+from rich.console import Console
 
 from services.doctor.check import CannotLook, look_at, one_line
 from services.doctor.examination import examine
 from services.doctor.findings import Finding, Report, Section, State, failing, left_out, ok, unknown
+from services.doctor.render import render
 
 FAILING = failing("relay", "is exited", "start it")
 
@@ -23,6 +26,7 @@ class Look:
     name: str
     does: Callable[[], Iterable[Finding]]
     seconds: float = 30.0
+    needs: tuple[str, ...] = ("database",)
 
     def look(self) -> Iterable[Finding]:
         return self.does()
@@ -159,3 +163,36 @@ def test_no_probe_is_no_finding() -> None:
 def test_long_errors_are_cut() -> None:
     assert one_line("a\n  b") == "a b"
     assert len(one_line("x" * 500)) == 200
+
+
+def test_a_probe_is_not_sent_through_a_part_that_is_down() -> None:
+    def never() -> Iterable[Finding]:
+        raise AssertionError("it was sent")
+
+    def look(*findings: Finding) -> Report:
+        return examine("the stack", [Look("database", lambda: findings)], Look("probe", never))
+
+    for down in (unknown("database", "hangs"), FAILING):
+        probed = list(look(ok("x", ""), down).findings())[-1]
+        assert (probed.state, probed.detail) == (State.UNKNOWN, "not tried: see database")
+
+
+def test_people_get_a_line_a_finding_and_below_a_failing_one_what_to_do() -> None:
+    def shown(*findings: Finding) -> list[str]:
+        console = Console(file=io.StringIO(), width=40)
+        render(Report("the stack [x]", [Section("x", findings)], 1.25), console)
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue().splitlines()
+
+    long = "detail " * 20
+    assert shown(FAILING, ok("database [1]", long), unknown("lag", "away"), left_out("grafana", "local")) == [
+        "the stack [x]",
+        "failing      relay         is exited",
+        "             → start it",
+        f"ok           database [1]  {long}",
+        "cannot tell  lag           away",
+        "left out     grafana       local",
+        "1 failing, 1 ok, in 1.2 s",
+    ]
+    assert shown(ok("a", "b"))[-1] == "all is well: 1 ok, in 1.2 s"
+    assert shown(ok("a", "b"), unknown("c", "d"))[-1] == "nothing fails, but 1 cannot be told, in 1.2 s"

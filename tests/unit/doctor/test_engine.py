@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import docker.errors
 import pytest
 
 from services.doctor.check import CannotLook
@@ -72,9 +73,20 @@ def test_a_failed_job_is_read_with_the_last_line_it_said(web: Api) -> None:
 
 
 def test_an_engine_that_is_away_is_one_line() -> None:
-    with pytest.raises(CannotLook, match=r"the Docker engine does not answer .* see DOCKER_HOST") as why:
+    with pytest.raises(
+        CannotLook, match="the Docker engine does not answer: start it, or name another one in DOCKER_HOST"
+    ) as why:
         DockerEngine("x", "tcp://127.0.0.1:9").containers()
     assert "\n" not in str(why.value)
+
+
+def test_an_engine_that_refuses_this_user_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(timeout: int) -> object:
+        raise docker.errors.DockerException("Error while fetching: PermissionError(13, 'Permission denied')")
+
+    monkeypatch.setattr(docker, "from_env", refuse)
+    with pytest.raises(CannotLook, match="refuses this user \\(permission denied\\)"):
+        DockerEngine("x").containers()
 
 
 def test_without_the_docker_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,4 +81,6 @@ def test_the_progress_of_an_order(front: Front) -> None:
         assert Aggregator(real.client, "UTC").tick_days().recomputed == 1
         assert (look("o1", day, "PENDING").covered, look("o1", day, "PENDING").listed) == (3, 2)
         assert look("o1", day, "CANCELLED").listed == 0
+        real.run("INSERT INTO cube_day (order_date, covered, gen) VALUES ('2026-03-01', 1, 99999999999999)")
+        assert look("o1", day, "PENDING").covered == 1, "what counts is the newest mark, not the highest"
         assert look("o1", date(2026, 3, 2), "PENDING") == Progress()

@@ -1,0 +1,99 @@
+"""`millrace doctor` on the real stack: well when it is well, and each fault named with its remedy."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.process import wait_until
+from tests.support.stack.stack import Stack
+
+
+def examined(stack: Stack, *options: str, **more: str) -> dict[str, Any]:
+    """The report; the exit code must be the one it names."""
+    done = stack.millrace("doctor", "--json", *options, **more)
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert done.returncode == report["exit_code"], done.stderr
+    return report
+
+
+def amiss(report: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Failing and unknown findings by subject; dead letters that other tests made on purpose are not looked at."""
+    return {
+        finding["subject"]: finding
+        for finding in report["findings"]
+        if finding["state"] in ("failing", "unknown") and finding["check"] != "dead letters"
+    }
+
+
+def becomes_well(stack: Stack) -> None:
+    wait_until(lambda: not amiss(examined(stack, "--no-probe")), "all to be well again", 90.0)
+
+
+@pytest.mark.timeout(200)
+def test_a_stack_that_works_is_well(stack: Stack) -> None:
+    becomes_well(stack)
+    report = examined(stack)
+    assert amiss(report) == {}
+    found = {finding["subject"]: finding for finding in report["findings"]}
+    assert report["examined"] == f"the stack {stack.prefix}"
+    servers, jobs = len(stack.servers()), len(stack.jobs())
+    assert found["containers"]["detail"] == f"{servers} run and are healthy, {jobs} jobs are done"
+    assert found["topics"]["detail"].startswith("10 with 50 partitions, all replicas in sync, on 3 brokers")
+    assert " after its commit" in found["freshness"]["detail"]
+    assert {subject for subject, one in found.items() if one["state"] == "left out"} == {"grafana", "kafka-ui"}
+
+
+@pytest.mark.timeout(200)
+def test_a_paused_transformer_is_found_by_its_state_and_by_the_probe(stack: Stack) -> None:
+    becomes_well(stack)
+    stack.pause("transformer")
+    try:
+        found = amiss(examined(stack))
+    finally:
+        stack.unpause("transformer")
+    assert found[f"{stack.prefix}transformer"]["detail"].startswith("is paused")
+    assert "`make restart SERVICE=transformer`" in found[f"{stack.prefix}transformer"]["remedy"]
+    assert "it went to Kafka, its row is not in ClickHouse" in found["freshness"]["detail"]
+    becomes_well(stack)
+
+
+@pytest.mark.timeout(300)
+def test_a_broker_that_is_away_is_named_with_what_lacks_it(stack: Stack) -> None:
+    stack.stop("kafka-local2")
+    try:
+        wait_until(lambda: "replicas" in amiss(examined(stack, "--no-probe")), "the others to miss it", 60.0)
+        found = amiss(examined(stack, "--no-probe"))
+    finally:
+        stack.start("kafka-local2")
+    assert found["brokers"]["detail"] == "2 of 3 are up (node 1, 3)"
+    assert "without broker 2 in sync" in found["replicas"]["detail"]
+    for subject in (f"{stack.prefix}kafka-local2", "brokers", "replicas"):
+        assert "SERVICE=kafka-local2" in found[subject]["remedy"]
+    becomes_well(stack)
+
+
+@pytest.mark.timeout(200)
+def test_a_database_that_hangs_holds_nothing_up(stack: Stack) -> None:
+    stack.pause("mysql")
+    try:
+        report = examined(stack)
+    finally:
+        stack.unpause("mysql")
+    found = amiss(report)
+    assert found[f"{stack.prefix}mysql"]["state"] == "failing"
+    assert found["database"]["detail"] == "gave no answer within 15 s"
+    assert found["probe"]["detail"] == "not tried: see database"
+    assert report["seconds"] < 60
+    becomes_well(stack)
+
+
+@pytest.mark.timeout(200)
+def test_without_the_engine_it_tells_what_can_be_asked_over_the_network(stack: Stack) -> None:
+    becomes_well(stack)
+    report = examined(stack, "--no-probe", DOCKER_HOST="tcp://127.0.0.1:9")
+    assert set(amiss(report)) == {"containers", "other dashboards"}
+    assert report["exit_code"] in (1, 2)
+    assert "DOCKER_HOST" in amiss(report)["containers"]["detail"]
