@@ -58,11 +58,11 @@ def stack(clean_engine: None, request: pytest.FixtureRequest) -> Iterator[Stack]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failing test shows the state and the last lines of every container."""
+    """A failing test shows the state of every container and the last lines it wrote meanwhile."""
     report = yield
     if report.failed:
         for running in item.config.stash.get(_stacks, []):
-            report.sections.extend(running.report())
+            report.sections.extend(running.report(report.start))
     return report
 
 

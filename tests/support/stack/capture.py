@@ -100,24 +100,40 @@ class Program:
         return {other.name for other in self.containers.values() if other.urn in before}
 
 
-def capture(config: Mapping[str, str], secrets: Iterable[str] = (), create: Create | None = None) -> Program:
-    """Runs the program with this configuration (keys with or without the namespace).
+def run_infra() -> None:
+    """The project's program, as Pulumi's language host starts it."""
+    runpy.run_path(str(PROGRAM), run_name="__main__")
+
+
+def capture(
+    config: Mapping[str, str],
+    secrets: Iterable[str] = (),
+    create: Create | None = None,
+    declare: Callable[[], object] = run_infra,
+) -> Program:
+    """Runs a program, the project's by default, with this configuration (keys with or without the namespace).
 
     Raises what the program raises: infra.faults.Refusal for a configuration that is refused, JobFailed for a job.
     """
     program = Program()
     full = {name if ":" in name else f"{PROJECT_NAME}:{name}": value for name, value in config.items()}
     # Everything Pulumi keeps for a run is in context variables: a context of its own is a fresh run.
-    contextvars.copy_context().run(_run, program, full, list(secrets), create)
+    contextvars.copy_context().run(_run, program, full, list(secrets), create, declare)
     return program
 
 
-def _run(program: Program, config: dict[str, str], secrets: list[str], create: Create | None) -> None:
+def _run(
+    program: Program,
+    config: dict[str, str],
+    secrets: list[str],
+    create: Create | None,
+    declare: Callable[[], object],
+) -> None:
     monitor = _Monitor(program, _Resources(program, create))
     with _event_loops():
         set_all_config(config, secrets)
         set_mocks(monitor.mocks, project=PROJECT_NAME, stack=STACK_NAME, preview=False, monitor=monitor)
-        awaited(lambda: _declare(program))()  # type: ignore[no-untyped-call]  # the SDK's own
+        awaited(lambda: _declare(program, declare))()  # type: ignore[no-untyped-call]  # the SDK's own
 
 
 @contextlib.contextmanager
@@ -152,8 +168,8 @@ def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
 
-async def _declare(program: Program) -> None:
-    runpy.run_path(str(PROGRAM), run_name="__main__")
+async def _declare(program: Program, declare: Callable[[], object]) -> None:
+    declare()
     stack = get_root_resource()
     assert isinstance(stack, Stack)
     for name, exported in stack.outputs.items():

@@ -19,6 +19,7 @@ from services.clients import clickhouse, database
 from services.settings import DatabaseSettings
 
 MILLRACE = Path(sys.executable).with_name("millrace")
+_COMMAND_SECONDS = 300.0
 
 
 class Host:
@@ -31,11 +32,11 @@ class Host:
         """The settings with which `millrace` on the host works against this stack."""
         return {name: str(value) for name, value in self.outputs["environment"].items()}
 
-    def millrace(self, *arguments: str, timeout: float = 120.0, **more: str) -> subprocess.CompletedProcess[str]:
+    def millrace(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Runs `millrace ARGUMENTS` on the host against this stack; `more` are further environment variables."""
         with self.begin(*arguments, **more) as process:
             try:
-                said, errors = process.communicate(timeout=timeout)
+                said, errors = process.communicate(timeout=_COMMAND_SECONDS)
             except BaseException:
                 process.kill()
                 raise
@@ -61,12 +62,16 @@ class Host:
         report: dict[str, Any] = json.loads(done.stdout)
         return None if report["in_flight"]["orders"] + report["in_flight"]["cells"] else report
 
-    def sql(self, query: str) -> list[dict[str, Any]]:
-        """Rows of a ClickHouse query, as the reading user, in the analytics database."""
+    def sql(self, query: str, **parameters: str | int) -> list[dict[str, Any]]:
+        """Rows of a ClickHouse query, as the reading user, in the analytics database; {name:Type} are parameters."""
         known = self.environment
         answer = self._clickhouse_http.post(
             "/",
-            params={"database": known["CLICKHOUSE_DATABASE"], "default_format": "JSONEachRow"},
+            params={
+                "database": known["CLICKHOUSE_DATABASE"],
+                "default_format": "JSONEachRow",
+                **{f"param_{name}": value for name, value in parameters.items()},
+            },
             headers={
                 "X-ClickHouse-User": known["CLICKHOUSE_READER_USER"],
                 "X-ClickHouse-Key": known["CLICKHOUSE_READER_PASSWORD"],

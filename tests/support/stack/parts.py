@@ -15,7 +15,7 @@ from tests.support.stack.deployment import Deployment
 from tests.support.stack.engine import STACK_LABEL
 
 HEALTHY_SECONDS = 60.0
-_TAIL = 15
+_TAIL, _WIDEST = 15, 400
 
 
 class Parts:
@@ -71,8 +71,8 @@ class Parts:
         assert code == 0, f"{role}: {command}: {text}"
         return text
 
-    def report(self) -> list[tuple[str, str]]:
-        """State and last lines of every container, for a failing test."""
+    def report(self, since: float = 0.0) -> list[tuple[str, str]]:
+        """State and last lines of every container, for a failing test; `since` (Unix seconds): what it said later."""
         found = []
         for container in self.client.containers.list(
             all=True, filters={"label": f"{STACK_LABEL}={self.prefix}"}, ignore_removed=True
@@ -81,8 +81,9 @@ class Parts:
             says = f"{state['Status']}, {state.get('Health', {}).get('Status', 'no health check')}"
             restarts = container.attrs["RestartCount"]
             name = str(container.name).removeprefix(self.prefix)
-            tail = container.logs(tail=_TAIL).decode(errors="replace")
-            found.append((f"{name}: {says}, exit code {state['ExitCode']}, {restarts} restarts", tail))
+            lines = container.logs(since=int(since)).decode(errors="replace").splitlines()[-_TAIL:]
+            shown = "\n".join(line[:_WIDEST] for line in lines)
+            found.append((f"{name}: {says}, exit code {state['ExitCode']}, {restarts} restarts", shown))
         return sorted(found)
 
     # faults

@@ -1,0 +1,58 @@
+"""What has to hold when all is quiet again: acknowledged = shown, nothing twice, and no repair had to help."""
+
+from __future__ import annotations
+
+import contextlib
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from services.domain.tables import orders, outbox
+from tests.support.process import wait_until
+from tests.support.stack.stack import Stack
+from tests.support.traffic import last_seen
+
+PATIENCE = 90.0
+_SOLD = sa.and_(orders.c.deleted_at.is_(None), orders.c.status.not_in(["CANCELLED", "REFUNDED"]))
+
+
+def shop_totals(stack: Stack) -> tuple[int, Decimal]:
+    """Count and sum of the orders that sales include, from the relational database."""
+    with stack.mysql().connect() as connection:
+        totals = sa.select(sa.func.count(), sa.func.sum(orders.c.total_amount)).where(_SOLD)
+        count, total = connection.execute(totals).one()
+        return count, total or Decimal(0)
+
+
+def shown_totals(stack: Stack) -> tuple[int, Decimal]:
+    """The same from the views."""
+    (row,) = stack.sql("SELECT total_orders, toString(total_revenue) AS total_revenue FROM all_time_stats")
+    return int(row["total_orders"]), Decimal(row["total_revenue"])
+
+
+def expect_everything_shown(stack: Stack, acknowledged: set[str]) -> None:
+    """Waits until every acknowledged order is in ClickHouse, verify finds everything the same, and the totals agree.
+
+    When it does not come to that the AssertionError says where the missing orders were last seen, and verify's verdict.
+    """
+    with contextlib.closing(stack.clickhouse()) as clickhouse:
+        try:
+            wait_until(
+                lambda: not last_seen(stack.mysql(), clickhouse, acknowledged),
+                "every acknowledged order in ClickHouse",
+                PATIENCE,
+            )
+            wait_until(stack.verified, "verify to find no difference", PATIENCE)
+            assert shown_totals(stack) == shop_totals(stack)
+        except AssertionError as failed:
+            seen = {stage: len(ids) for stage, ids in last_seen(stack.mysql(), clickhouse, acknowledged).items()}
+            verdict = stack.millrace("verify").stdout
+            raise AssertionError(f"{failed}\nlast seen: {seen}\n{verdict}") from failed
+    assert mended(stack) == 0, "a repair restated orders: what arrived did not arrive by itself"
+
+
+def mended(stack: Stack) -> int:
+    """How many orders a repair has said anew."""
+    with stack.mysql().connect() as connection:
+        restated = sa.select(sa.func.count()).where(outbox.c.event_type == "OrderRestated")
+        return connection.scalar(restated) or 0
