@@ -89,6 +89,7 @@ def test_another_version_renames_what_installs_it(project: Path, plugins: Path) 
         "data/cdnow_master.txt.gz",
         "requirements/dev.lock",
         "services/api/__pycache__/app.cpython-311.pyc",
+        "services/api/__pycache__/note",
         "services/api/app.pyc",
         "services/api/.app.py.swp",
         "services/api/app.py~",
