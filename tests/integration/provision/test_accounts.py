@@ -21,15 +21,13 @@ from services.provision import Done, ProvisionError
 from services.provision.accounts import keep_account
 from services.provision.privileges import Grant, Privilege, Revoke
 from services.provision.rights import ACCOUNTS, Account
-from tests.integration.provision.work import FORBIDDEN, WORK, new_order
+from tests.support.account_work import FORBIDDEN, WORK, denied, is_refused, new_order
 from tests.support.databases import on_mysql, open_database
 from tests.support.shop import SHOP
 
 pytestmark = pytest.mark.skipif(not on_mysql(), reason="accounts of MySQL: MILLRACE_TEST_MYSQL names no server")
 
 PASSWORD = "a 'quoted' % password \\ :x"
-# ER_DBACCESS_DENIED, TABLEACCESS_DENIED, COLUMNACCESS_DENIED, SPECIFIC_ACCESS_DENIED, and for generated columns
-_DENIED = {1044, 1142, 1143, 1227}
 _TAG = f"t{os.getpid()}_"
 
 
@@ -65,22 +63,11 @@ def logged_in(root: Engine, account: Account, password: str = PASSWORD) -> Itera
         engine.dispose()
 
 
-def _refused(engine: Engine, statement: str) -> bool:
-    with engine.connect() as connection:
-        try:
-            connection.execute(sa.text(statement))
-        except DBAPIError as error:
-            return error.orig is not None and error.orig.args[0] in _DENIED
-        finally:
-            connection.rollback()
-    return False
-
-
 @pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: str(account.name))
 def test_an_account_does_its_work_and_is_refused_the_rest(root: Engine, account: Account) -> None:
     with kept(root, account) as mine, logged_in(root, mine) as engine:
         WORK[account.name](engine)
-        assert [statement for statement in FORBIDDEN[account.name] if not _refused(engine, statement)] == []
+        assert [statement for statement in FORBIDDEN[account.name] if not is_refused(engine, statement)] == []
 
 
 @pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: str(account.name))
@@ -105,7 +92,7 @@ def _fails_for_want_of_it(engine: Engine, account: Account) -> bool:
     try:
         WORK[account.name](engine)
     except DBAPIError as error:
-        return error.orig is not None and error.orig.args[0] in _DENIED
+        return denied(error)
     except Exception as error:  # some code says it in words of its own
         return "GRANT REPLICATION CLIENT" in str(error) or "no schema yet" in str(error)
     return False
@@ -145,7 +132,7 @@ def test_what_was_granted_too_much_is_taken_away(root: Engine) -> None:
             assert words in done.detail, words
         assert keep_account(root, mine, PASSWORD).outcome == "unchanged"
         with logged_in(root, mine) as engine:
-            assert [statement for statement in FORBIDDEN["api"] if not _refused(engine, statement)] == []
+            assert [statement for statement in FORBIDDEN["api"] if not is_refused(engine, statement)] == []
 
 
 def test_what_was_taken_away_by_hand_comes_back(root: Engine) -> None:

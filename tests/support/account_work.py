@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 
 from services.clients.lease import Lease
 from services.clients.relational_schema import require_current
@@ -26,6 +27,25 @@ from services.relay.binlog import Binlog
 from services.relay.outbox import Outbox, Refusal
 
 UTC_ZONE: Final = ZoneInfo("UTC")
+# access denied to a database, a table, a column; the statement needs a privilege of the server
+_DENIED: Final = {1044, 1142, 1143, 1227}
+
+
+def denied(error: DBAPIError) -> bool:
+    """Whether MySQL refused for want of a right."""
+    return error.orig is not None and error.orig.args[0] in _DENIED
+
+
+def is_refused(engine: Engine, statement: str) -> bool:
+    """Whether MySQL refuses the statement for want of a right; what it does not refuse is rolled back if it can be."""
+    with engine.connect() as connection:
+        try:
+            connection.execute(sa.text(statement))
+        except DBAPIError as error:
+            return denied(error)
+        finally:
+            connection.rollback()
+    return False
 
 
 def new_order(engine: Engine) -> Order:
