@@ -97,7 +97,7 @@ class Follower(Leading):
         try:
             pause = self._round()
         except ConnectError as away:
-            remedy = "bring Kafka Connect back, or correct CONNECT_URL"
+            remedy = "bring Kafka Connect and the brokers behind it back, or correct CONNECT_URL"
             self._troubles.have(Trouble.CONNECT_AWAY, f"events wait in the outbox: {away}", remedy)
             return self._away.failed()
         except NotAnOffset as strange:
