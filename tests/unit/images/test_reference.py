@@ -118,6 +118,14 @@ def test_a_file_more_or_less_or_elsewhere_renames(project: Path, plugins: Path) 
     assert references(project, plugins) == before
 
 
+def test_what_a_file_is_called_counts(project: Path, plugins: Path) -> None:
+    before = references(project, plugins)
+    folder = project / "images" / "local" / "mysql"
+    # in the same place among the others
+    (folder / "my.cnf").rename(folder / "my.cnf2")
+    assert changed(before, references(project, plugins)) == {"mysql"}
+
+
 def test_where_one_file_ends_and_the_next_begins_counts(project: Path, plugins: Path) -> None:
     folder = project / "images" / "local" / "mysql"
     (folder / "a").write_text("ab")
