@@ -27,6 +27,8 @@ from images.recipes import RECIPES, Recipe, reference
 # Two builds wait for the network and unpack in turns; more of them wait for the same two.
 _AT_ONCE: Final = 2
 _SPARE_MIB: Final = 500
+# What Debian signs its archive with.
+_KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _SECONDS: Final = 1800
 
 Say = Callable[[str], None]
@@ -229,6 +231,9 @@ def _check_tools(missing: list[str]) -> None:
             )
         if shutil.which("debootstrap") is None and not Path("/usr/sbin/debootstrap").exists():
             raise ImagesError("debootstrap is not installed: install it (Debian, Ubuntu: apt install debootstrap)")
+        if not _KEYRING.exists():
+            # debootstrap would go on without checking signatures
+            raise ImagesError(f"{_KEYRING} is missing: install it (Debian, Ubuntu: apt install debian-archive-keyring)")
         if os.geteuid() != 0:
             raise ImagesError("debootstrap needs root to make the base image: run sudo make images")
     if "kafka" in missing and shutil.which("mvn") is None:

@@ -193,15 +193,26 @@ def test_builds_of_a_checkout_take_turns(world: World, tmp_path: Path) -> None:
     ("missing", "system", "which", "user", "said"),
     [
         (["base"], "Darwin", "/bin/x", 0, "on Linux alone"),
+        (["base"], "Linux", "/bin/x", 0, r"none\.gpg is missing: .* apt install debian-archive-keyring"),
         (["base"], "Linux", "/bin/x", 1000, "debootstrap needs root to make the base image: run sudo make images"),
         (["kafka"], "Linux", None, 0, r"mvn is not installed: install it \(Debian, Ubuntu: apt install maven\)"),
     ],
 )
 def test_what_this_machine_lacks_is_named(
-    monkeypatch: pytest.MonkeyPatch, missing: list[str], system: str, which: str | None, user: int, said: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    missing: list[str],
+    system: str,
+    which: str | None,
+    user: int,
+    said: str,
 ) -> None:
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr("shutil.which", lambda name: which)
     monkeypatch.setattr("os.geteuid", lambda: user)
+    keyring = tmp_path / "none.gpg"
+    if user:
+        keyring.touch()
+    monkeypatch.setattr(building, "_KEYRING", keyring)
     with pytest.raises(ImagesError, match=said):
         building._check_tools(missing)

@@ -8,14 +8,16 @@ import os
 import re
 import sys
 import tarfile
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
 from docker.utils.build import exclude_paths
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from images.files import Entry, context
+from images.locks import target_environment
 from images.recipes import BACKEND, NAMES, RECIPES, Maven, Wheels, upstream
 from infra.versions import UPSTREAM
 from tests.support.process import PROJECT
@@ -125,6 +127,11 @@ def test_the_clickhouse_image_holds_what_the_front_imports() -> None:
     needed = {canonicalize_name(distributions[name][0]) for name in third_party}
     # Found by name at run time rather than imported.
     assert needed | {"chdb-core", "httptools", "uvloop", "tzdata"} <= packages
+    for package in packages:
+        declared = map(Requirement, requires(package) or ())
+        below = {one.name for one in declared if not one.marker or one.marker.evaluate(dict(target_environment()))}
+        # chDB declares two that are not used here (pyproject.toml)
+        assert {canonicalize_name(name) for name in below} - {"pandas", "pyarrow"} <= packages
 
 
 def test_the_jars_are_listed_without_doubles() -> None:
