@@ -4,11 +4,11 @@ from typing import Final
 
 UPSTREAM: Final = {
     "kafka": "apache/kafka:4.3.1",
-    "mysql": "mysql:8.4.9",
-    "clickhouse": "clickhouse/clickhouse-server:26.3.4.2",
-    "prometheus": "prom/prometheus:v3.9.1",
+    "mysql": "mysql:8.4.10",
+    "clickhouse": "clickhouse/clickhouse-server:26.3.17.4",
+    "prometheus": "prom/prometheus:v3.13.3",
     "grafana": "grafana/grafana:12.4.2",
-    "kafka-ui": "kafbat/kafka-ui:v1.4.2",
+    "kafka-ui": "kafbat/kafka-ui:v1.5.0",
 }
 """Name in the stack to reference. Kafka Connect and the project's own image are built from images/ on top of these."""
 

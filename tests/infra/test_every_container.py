@@ -95,7 +95,9 @@ BREAKS: list[tuple[str, str, str, Break]] = [
 ]
 
 
-@pytest.mark.parametrize(("promise", "container", "what", "damage"), BREAKS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("promise", "container", "what", "damage"), BREAKS, ids=[f"{one[0]}-{one[1]}-{one[2]}" for one in BREAKS]
+)
 def test_a_broken_promise_is_seen(promise: str, container: str, what: str, damage: Break) -> None:
     sound = captured(DEFAULT).containers[container]
     assert PROMISES[promise](sound) is None

@@ -30,7 +30,7 @@ PROGRAM: Final = PROJECT / "infra"
 PROJECT_NAME: Final = "millrace"
 STACK_NAME: Final = "test"
 
-# https://www.pulumi.com/docs: how a value is marked on its way between program, engine and providers
+# How a value is marked on its way between program, engine and providers
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
 

@@ -1,0 +1,83 @@
+"""Kafka Connect: connectors get what they name and nothing else of the worker's environment."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.infra.variants import DEFAULT, captured
+from tests.support.process import PROJECT
+from tests.support.stack.capture import Program
+
+CONNECTORS = sorted((PROJECT / "schemas" / "connect").glob("*.json"))
+PROPERTIES = "/opt/kafka/config/millrace-connect.properties"
+_NAMED = re.compile(r"\$\{env:([A-Z_]+)\}")
+
+
+def properties(program: Program) -> dict[str, str]:
+    """The worker's configuration."""
+    (text,) = (
+        one["content"] for one in program.containers["kafka-connect"].inputs["uploads"] if one["file"] == PROPERTIES
+    )
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def environment(program: Program) -> dict[str, str]:
+    """The worker's environment."""
+    return dict(one.split("=", 1) for one in program.containers["kafka-connect"].inputs["envs"])
+
+
+def test_the_worker_reads_the_uploaded_file() -> None:
+    assert captured(DEFAULT).containers["kafka-connect"].inputs["command"] == [
+        "/opt/kafka/bin/connect-distributed.sh",
+        PROPERTIES,
+    ]
+
+
+@pytest.mark.parametrize("nodes", ["1", "3"])
+def test_the_workers_state_is_as_safe_as_the_topics(nodes: str) -> None:
+    found = properties(captured(DEFAULT, kafka_nodes=nodes))
+    for topic in ("config", "offset", "status"):
+        assert found[f"{topic}.storage.replication.factor"] == nodes
+        assert found[f"{topic}.storage.topic"] == f"connect-{topic}s".replace("statuss", "status")
+    assert found["offset.flush.interval.ms"] == "1000"
+    assert found["connector.client.config.override.policy"] == "All"
+    assert len(found["bootstrap.servers"].split(",")) == int(nodes)
+
+
+def test_the_rest_interface_is_published_and_looked_at() -> None:
+    program = captured(DEFAULT, ports_connect="18083")
+    (port,) = program.containers["kafka-connect"].inputs["ports"]
+    assert (port["internal"], port["external"]) == (8083, 18083)
+    assert properties(program)["listeners"] == "HTTP://:8083"
+    assert program.containers["kafka-connect"].inputs["healthcheck"]["tests"][-2:] == ["8083", "/connectors"]
+    assert program.outputs["connect"] == "http://localhost:18083/connectors"
+
+
+@pytest.mark.parametrize("file", CONNECTORS, ids=lambda path: path.stem)
+def test_a_connector_is_given_every_variable_it_names(file: Path) -> None:
+    named = set(_NAMED.findall(file.read_text()))
+    assert named, "a connector without secrets would carry them in clear"
+    program = captured(DEFAULT)
+    allowed = re.compile(properties(program)["config.providers.env.param.allowlist.pattern"])
+    assert {name for name in named if not allowed.fullmatch(name)} == set()
+    assert named <= set(environment(program))
+
+
+def test_a_connector_is_given_nothing_else() -> None:
+    program = captured(DEFAULT)
+    allowed = re.compile(properties(program)["config.providers.env.param.allowlist.pattern"])
+    for name in ("PATH", "HOSTNAME", "KAFKA_HEAP_OPTS", "MYSQL_ROOT_PASSWORD", "CLICKHOUSE_WRITER_PASSWORD_OLD"):
+        assert not allowed.fullmatch(name), name
+
+
+@pytest.mark.parametrize("file", CONNECTORS, ids=lambda path: path.stem)
+def test_a_connector_file_holds_no_secret(file: Path) -> None:
+    config = json.loads(file.read_text())["config"]
+    for key, value in config.items():
+        if "password" in key:
+            assert _NAMED.fullmatch(value), key
