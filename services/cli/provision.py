@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.console import one_line_errors, out, refuse
+from services.cli.console import out, refuse
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -59,7 +59,7 @@ def database(
     json_output: Json = False,
 ) -> None:
     """Migrate the relational schema and keep the services' accounts: password and exactly the rights they need."""
-    with _report(json_output) as tell, one_line_errors():
+    with _report(json_output) as tell:
         from services.provision import ProvisionError
         from services.provision.database import provision_database
         from services.provision.rights import ACCOUNTS
@@ -76,7 +76,7 @@ def database(
 @app.command()
 def clickhouse(wait: Wait = 60, json_output: Json = False) -> None:
     """Make the analytics database and its tables, and look whether its users can do what they should, and no more."""
-    with _report(json_output) as tell, one_line_errors():
+    with _report(json_output) as tell:
         from services.provision.clickhouse import provision_clickhouse
         from services.settings import BusinessSettings, ClickHouseSettings, load
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.clients.clickhouse import ClickHouseError, Client, Failure, classify, connect
-from services.clients.clickhouse_schema import migrate_clickhouse
+from services.clients.clickhouse_schema import ClickHouseSchemaError, migrate_clickhouse
 from services.clients.named_sql import load
 from services.provision.report import Done, ProvisionError, Tell
 from services.provision.waiting import answered
@@ -35,8 +35,17 @@ def provision_clickhouse(
 ) -> None:
     """Waits for ClickHouse, makes database and schema, and looks at each user's rights.
 
-    Raises ProvisionError, ClickHouseSchemaError, ClickHouseError. Applying a file again does no harm.
+    Raises ProvisionError. When it dies in it, it is run again.
     """
+    try:
+        _provision(settings, zone, users, tell, seconds)
+    except ClickHouseSchemaError as unusable:
+        raise ProvisionError(str(unusable)) from None
+    except ClickHouseError as error:
+        raise ProvisionError(f"ClickHouse refused, or went away: {_words(error)}") from None
+
+
+def _provision(settings: ClickHouseSettings, zone: str, users: Iterable[User], tell: Tell, seconds: float) -> None:
     admin = User(
         settings.clickhouse_user, settings.clickhouse_password.get_secret_value(), "CLICKHOUSE_USER and _PASSWORD"
     )
@@ -118,7 +127,10 @@ def _reach(settings: ClickHouseSettings, user: User, seconds: float) -> Client:
             ) from None
         if classify(error) is not Failure.RETRY:
             raise
-        why = " ".join(str(error).split())[:200]
         raise ProvisionError(
-            f"ClickHouse at {settings.url} does not answer after {seconds:g} s ({why}): see CLICKHOUSE_HOST"
+            f"ClickHouse at {settings.url} does not answer after {seconds:g} s ({_words(error)}): see CLICKHOUSE_HOST"
         ) from None
+
+
+def _words(error: ClickHouseError) -> str:
+    return " ".join(str(error).split())[:300]

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 
 from services.clients.database import connect, database_url, unavailable
-from services.clients.relational_schema import migrate
+from services.clients.relational_schema import SchemaError, migrate
 from services.domain.catalogue import load_catalogue
 from services.provision.accounts import keep_account
 from services.provision.report import Done, ProvisionError, Tell
@@ -27,7 +27,7 @@ def provision_database(
 ) -> None:
     """Waits for MySQL, brings schema and accounts up to date, and with ``seed`` adds the catalogue.
 
-    ``passwords`` by account name. Raises ProvisionError, SchemaError. When it dies in it, it is run again.
+    ``passwords`` by account name. Raises ProvisionError. When it dies in it, it is run again.
     """
     if database_url(settings).get_backend_name() != "mysql":
         raise ProvisionError(
@@ -43,6 +43,10 @@ def provision_database(
             tell(keep_account(engine, account, passwords[account.name]))
         if seed:
             tell(_seeded(engine))
+    except SchemaError as unusable:
+        raise ProvisionError(str(unusable)) from None
+    except DBAPIError as error:
+        raise ProvisionError(f"MySQL refused, or went away: {_words(error)}") from None
     finally:
         engine.dispose()
 
