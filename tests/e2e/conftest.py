@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from docker import DockerClient
@@ -54,6 +55,15 @@ def stack(clean_engine: None, request: pytest.FixtureRequest) -> Iterator[Stack]
         request.config.stash.setdefault(_stacks, []).append(running)
         running.up()
         yield running
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test's time begins when the stack is up: making it has deadlines of its own."""
+    usual, here = config.getini("timeout"), Path(__file__).parent
+    for item in (item for item in items if here in item.path.parents):
+        marked = item.get_closest_marker("timeout")
+        seconds = marked.args[0] if marked else float(usual)
+        item.add_marker(pytest.mark.timeout(seconds, func_only=True), append=False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -91,13 +91,14 @@ def remove_session(client: docker.DockerClient, session: str = SESSION_ID) -> li
 
 
 def made_here(client: docker.DockerClient) -> set[str]:
-    """Kind and name of everything on the engine that this process made, under whatever name."""
-    mine = {LABEL_SESSION_ID: SESSION_ID}
-    return {
-        f"{kind} {name}"
-        for kind, name, labels, _ in everything(client)
-        if labels.items() >= mine.items() or name.startswith(TEST_PREFIX) or name in unlabelled_volumes
-    }
+    """Kind and name of everything on the engine that this process made, or that is named like it and nobody's."""
+    return {f"{kind} {name}" for kind, name, labels, _ in everything(client) if _is_ours(name, labels)}
+
+
+def _is_ours(name: str, labels: dict[str, str]) -> bool:
+    if LABEL_SESSION_ID in labels:
+        return labels[LABEL_SESSION_ID] == SESSION_ID
+    return name.startswith(TEST_PREFIX) or name in unlabelled_volumes
 
 
 def everything(client: docker.DockerClient) -> Iterable[tuple[str, str, dict[str, str], Any]]:
