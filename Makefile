@@ -23,6 +23,8 @@ QUERY :=
 # Minutes of traffic and faults
 MINUTES := 20
 # Folder of Connect plugin archives
+PLUGINS := $(MILLRACE_CONNECT_PLUGINS)
+# Folder of Connect plugin archives
 PLUGINS :=
 
 ##@ Run
@@ -160,9 +162,8 @@ test-integration: dev-venv ## the parts together, with the embedded servers
 test-infra: dev-venv ## what the Pulumi program declares
 	$(BIN)/pytest $(BESIDE) tests/infra $(ARGS)
 
-# One process: the tests share the machine with what they start, and a stack among themselves. They clean up after
-# themselves, so that testcontainers' reaper, an image of a registry, is not needed.
-E2E := TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/pytest
+# What runs a stack: in one process, for it shares the machine with the stack. PLUGINS makes it one with sink: connect.
+ON_ENGINE := MILLRACE_CONNECT_PLUGINS="$(PLUGINS)" $(BIN)
 
 .PHONY: images
 images: dev-venv ## build the local images that are missing (PLUGINS=folder of Connect plugin archives: with one of them)
@@ -170,10 +171,10 @@ images: dev-venv ## build the local images that are missing (PLUGINS=folder of C
 
 .PHONY: e2e soak
 e2e: dev-venv images ## the whole stack on this machine's Docker engine, from the local images
-	$(E2E) tests/e2e $(ARGS)
+	@$(ON_ENGINE)/pytest tests/e2e $(ARGS)
 
 soak: dev-venv images ## traffic with random faults for MINUTES=20, then the books are compared; keeps a dated result
-	TESTCONTAINERS_RYUK_DISABLED=true $(BIN)/python -m benchmarks.soak --minutes "$(MINUTES)" $(ARGS)
+	@$(ON_ENGINE)/python -m benchmarks.soak --minutes "$(MINUTES)" $(ARGS)
 
 .PHONY: lint
 lint: dev-venv ## style, strict types, and who may import whom

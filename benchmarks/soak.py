@@ -21,6 +21,8 @@ from benchmarks.faults import draw, strike
 from benchmarks.machine import keep, machine
 from tests.e2e.oracle import mended, shop_totals, shown_totals
 from tests.support.process import wait_until
+from tests.support.stack import engine
+from tests.support.stack.reaper import can_have_testcontainers_reaper
 from tests.support.stack.stack import Stack
 from tests.support.traffic import Traffic, last_seen
 
@@ -113,6 +115,11 @@ def soak(
     chosen = seed if seed is not None else random.SystemRandom().randrange(2**31)
     where, figures = machine(), {"minutes": minutes, "rate": rate, "seed": chosen, "config": config()}
     problem = ""
+    client = engine.connect()
+    if not can_have_testcontainers_reaper(client):
+        os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    engine.sweep(client)
+    client.close()
     with Stack(config()) as stack:
         began = time.monotonic()
         stack.up()

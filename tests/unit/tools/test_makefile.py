@@ -16,7 +16,7 @@ PROMISED = """demo replay load verify sql clickhouse-shell migrate clean-demo se
 test-integration test-infra e2e soak lint format typecheck lock help up down restart ps logs doctor init-db clean
 mysql-shell grafana kafka-ui kafka-topics kafka-create-topic kafka-describe-topic kafka-consumer-groups
 kafka-consumer-lag kafka-cluster-info register-connector connector-status connector-restart connector-delete
-test-pipeline test-deletion-flow"""
+test-pipeline test-deletion-flow images"""
 # Those the original had: people's fingers know them.
 ORIGINAL = """setup up down restart ps logs clean init-db mysql-shell clickhouse-shell kafka-topics kafka-create-topic
 kafka-describe-topic kafka-consumer-groups kafka-consumer-lag kafka-cluster-info register-connector connector-status
@@ -94,5 +94,7 @@ def test_make_test_runs_every_kind_of_test_that_needs_no_engine_and_e2e_the_rest
     for kind in ("unit", "property", "integration", "infra"):
         assert f"tests/{kind}" in make("--dry-run", "test")
     assert "tests/e2e" not in make("--dry-run", "test")
-    recipe = make("--dry-run", "e2e")
-    assert "TESTCONTAINERS_RYUK_DISABLED=true .venv/bin/pytest tests/e2e" in recipe
+    for target, runs in (("e2e", "/pytest tests/e2e"), ("soak", '-m benchmarks.soak --minutes "5"')):
+        recipe = make("--dry-run", target, "PLUGINS=/my plugins", "MINUTES=5")
+        assert recipe.index("-m images --connect-plugins") < recipe.index(runs), "what it runs is built first"
+        assert 'MILLRACE_CONNECT_PLUGINS="/my plugins"' in recipe
