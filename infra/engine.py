@@ -60,6 +60,11 @@ def connected() -> Iterator[docker.DockerClient]:
 
 def _away(error: Exception) -> str:
     reason = " ".join(str(error).split())[:200]
+    if "Permission denied" in reason:
+        return (
+            "this user may not use the container engine: join its group (sudo usermod -aG docker $USER, then log in "
+            f"again), or name another engine with DOCKER_HOST ({reason})"
+        )
     return (
         "the container engine does not answer: start Docker (Linux: sudo systemctl start docker), "
         f"or name another engine with DOCKER_HOST ({reason})"
@@ -85,7 +90,7 @@ def look(client: docker.DockerClient) -> Facts:
 def _container(found: Mapping[str, Any]) -> Container:
     published = (port.get("PublicPort") for port in found.get("Ports") or ())
     return Container(
-        name=str(found["Names"][0]).lstrip("/"),
+        name=str((found.get("Names") or ["?"])[0]).lstrip("/"),  # none while it is being removed
         labels=_labels(found),
         ports=frozenset(int(port) for port in published if port),
     )
@@ -110,7 +115,8 @@ def remove_failed_jobs(client: docker.DockerClient, stack: str) -> list[str]:
     Returns their names.
     """
     removed = []
-    for found in client.containers.list(all=True, filters={"label": f"{STACK_LABEL}={stack}", "status": "exited"}):
+    ended: dict[str, str | list[str] | bool] = {"label": f"{STACK_LABEL}={stack}", "status": "exited"}
+    for found in client.containers.list(all=True, filters=ended, ignore_removed=True):
         role = str(found.labels.get(ROLE_LABEL, ""))
         if role.endswith(JOB_SUFFIX) and int(found.attrs["State"]["ExitCode"]) != 0:
             with contextlib.suppress(NotFound):
