@@ -70,8 +70,8 @@ class CliStack(Host):
         return {str(operation): count for operation, count in (done.summary.resource_changes or {}).items()}
 
     def destroy(self) -> None:
-        """`pulumi destroy`: everything but the data."""
-        self._stack.destroy(color="never")
+        """What `make down` does: everything but the data and the passwords that open it."""
+        self._stack.destroy(color="never", exclude_protected=True)
 
     def left(self) -> list[str]:
         """What the engine has of this stack."""
