@@ -20,7 +20,8 @@ class Stopped(Exception):
 
 
 Pause = Callable[[float], None]
-"""Waits so many seconds within the work on a batch. Raises Stopped or Rebalanced: nothing is committed then."""
+"""Waits so many seconds within the work on a batch, 0 too, with the group served: long work that does not call it loses
+its partitions. Raises Stopped or Rebalanced: nothing is committed then."""
 
 Work = Callable[[Sequence[Message], Pause], None]
 """Works on a batch. When it returns, its effects are stored; when it is broken off anywhere, it bears repetition."""
@@ -34,10 +35,9 @@ def run_batches(process: str, consumer: BatchConsumer, work: Work, stop: StopSig
         while True:
             if stop.stopped:
                 raise Stopped
-            left = deadline - time.monotonic()
-            if left <= 0:
+            consumer.wait(min(max(deadline - time.monotonic(), 0), _SLICE_SECONDS))
+            if time.monotonic() >= deadline:
                 return
-            consumer.wait(min(left, _SLICE_SECONDS))
 
     lag_at = 0.0
     while not stop.stopped:

@@ -133,7 +133,7 @@ class BatchConsumer:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._forget()
         try:
-            starts = [self._start(entry) for entry in consumer.committed(partitions, timeout=_ANSWER_SECONDS)]
+            starts = [self._start(entry) for entry in _answered(consumer, partitions)]
         except KafkaException as error:
             log.warning("no answer about offsets, joining again", group=self._group, error=str(error.args[0]))
             starts, self._rejoin = [], True
@@ -179,12 +179,18 @@ class BatchConsumer:
         try:
             for message in self._consumer.consume(1, seconds):
                 if message.error() is None:
-                    self._consumer.seek(TopicPartition(*place_of(message), offset_of(message)))
+                    self._put_back(message)
         finally:
             self._holding = False
             self._consumer.resume(self._consumer.assignment())
         if self._assignments != assignments:
             raise Rebalanced
+
+    def _put_back(self, message: Message) -> None:
+        try:
+            self._consumer.seek(TopicPartition(*place_of(message), offset_of(message)))
+        except KafkaException:  # its partition has just gone; or it is not known where reading goes on
+            self._rejoin = True
 
     # ---- offsets
 
@@ -237,3 +243,12 @@ class BatchConsumer:
             if marks is not None and marks[1] >= 0:
                 found[place] = max(marks[1] - position, 0)
         return found
+
+
+def _answered(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """Committed offsets. Raises KafkaException when one of them is not known, which is not the same as none."""
+    entries = consumer.committed(partitions, timeout=_ANSWER_SECONDS)
+    for entry in entries:
+        if entry.error is not None:
+            raise KafkaException(entry.error)
+    return entries

@@ -1,9 +1,12 @@
 """Kafka clients from the settings: one place for every option, each with its reason."""
 
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, Producer
 
+from services.observability.logging import get_logger
 from services.settings import KafkaSettings
 
 Configuration = dict[str, Any]
@@ -16,6 +19,24 @@ MAX_DEAD_LETTER_BYTES: Final = 1_040_000
 
 # librdkafka writes a line for every refused connection, 20 a second; what it means for the work is logged by us
 _LIBRDKAFKA_CRITICAL_ONLY: Final = 2
+# what a person can mend, and what a process that only waits would not say otherwise
+_TOLD: Final = frozenset(
+    {KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._AUTHENTICATION, KafkaError._SSL}
+)
+_TOLD_AGAIN_SECONDS: Final = 30.0
+
+
+def _complaints(settings: KafkaSettings) -> Callable[[KafkaError], None]:
+    """Logs why a client has no connection, each kind of reason twice a minute at most."""
+    told: dict[int, float] = {}
+
+    def complain(error: KafkaError) -> None:
+        now = time.monotonic()
+        if error.code() in _TOLD and now >= told.get(error.code(), now):
+            told[error.code()] = now + _TOLD_AGAIN_SECONDS
+            get_logger().warning("no connection to Kafka", brokers=settings.kafka_brokers, error=error.str())
+
+    return complain
 
 
 def _common(settings: KafkaSettings, process: str) -> Configuration:
@@ -25,6 +46,8 @@ def _common(settings: KafkaSettings, process: str) -> Configuration:
         "security.protocol": settings.kafka_security_protocol,
         # topics are made by the stack with their partitions and replicas, never by a misspelt name
         "allow.auto.create.topics": False,
+        # a topic that is made, or made anew, is found within so long; librdkafka's own interval is 5 min
+        "topic.metadata.refresh.interval.ms": 10_000,
         "socket.keepalive.enable": True,
         "reconnect.backoff.max.ms": 1_000,
         "log_level": _LIBRDKAFKA_CRITICAL_ONLY,
@@ -45,6 +68,7 @@ def producer_configuration(
     """Idempotent, acknowledged by every replica in sync, without gaps, with Java's partitioner."""
     return {
         **_common(settings, process),
+        "error_cb": _complaints(settings),
         "enable.idempotence": True,
         "acks": "all",
         "enable.gapless.guarantee": True,
@@ -62,12 +86,15 @@ def consumer_configuration(settings: KafkaSettings, process: str, group: str) ->
     """Commits by hand, and an error instead of a silent jump when an offset is not there (see BatchConsumer)."""
     return {
         **_common(settings, process),
+        "error_cb": _complaints(settings),
         "group.id": group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",
         "session.timeout.ms": settings.kafka_session_timeout_ms,
         "heartbeat.interval.ms": min(3_000, settings.kafka_session_timeout_ms // 3),
+        # a producer that waits for a broker for so long is at work all the same
+        "max.poll.interval.ms": max(300_000, 2 * settings.kafka_delivery_timeout_ms),
         # what is fetched ahead is memory and is fetched again after a rebalance
         "queued.max.messages.kbytes": 16_384,
         "fetch.wait.max.ms": 100,

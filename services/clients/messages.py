@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError
 
 Headers = list[tuple[str, bytes | None]]
 
-# The broker says no to the message or its topic; sending it again changes nothing.
+# The broker says no to the message; sending it again changes nothing.
 _REFUSALS: Final = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -19,6 +19,11 @@ _REFUSALS: Final = frozenset(
         KafkaError.INVALID_TIMESTAMP,
         KafkaError.POLICY_VIOLATION,
         KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+    }
+)
+# The broker says no to the topic, whatever the message; once it is made, or allowed, the same message is taken.
+_NO_WAY: Final = frozenset(
+    {
         KafkaError.TOPIC_EXCEPTION,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -54,6 +59,8 @@ class Fate(Enum):
     """Every replica in sync has it."""
     REFUSED = "refused"
     """It cannot be produced as it is; sending it again changes nothing."""
+    NO_TOPIC = "no topic"
+    """Its topic is not there, or not for us, which is not the message's fault. Send it again when that is mended."""
     UNKNOWN = "unknown"
     """Not sent, or sent without an answer: it may or may not be in the log. Send it again."""
 
@@ -70,5 +77,6 @@ class Outcome:
 
 def outcome_of(error: KafkaError) -> Outcome:
     """What an error in a delivery report, or of `produce`, says about its message."""
-    fate = Fate.REFUSED if error.code() in _REFUSALS else Fate.UNKNOWN
-    return Outcome(fate, error.str())
+    if error.code() in _REFUSALS:
+        return Outcome(Fate.REFUSED, error.str())
+    return Outcome(Fate.NO_TOPIC if error.code() in _NO_WAY else Fate.UNKNOWN, error.str())

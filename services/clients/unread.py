@@ -152,7 +152,7 @@ class UnreadLimit:
         if not self._limit:
             return
         for message, outcome in zip(messages, outcomes, strict=True):
-            if outcome.fate is Fate.UNKNOWN:
+            if outcome.fate in (Fate.UNKNOWN, Fate.NO_TOPIC):
                 self._topics.pop(message.topic, None)
             elif outcome.fate is Fate.ACKNOWLEDGED and message.topic in self._topics:
                 self._topics[message.topic].add(outcome.partition, outcome.offset, message.size)

@@ -13,6 +13,8 @@ from services.settings import ObservabilitySettings, SettingsError, load
 
 EXIT_OK, EXIT_FAILED, EXIT_UNUSABLE = 0, 1, 2
 _PARENT_POLL_SECONDS = 0.5
+_METRICS_SETTING = {"reconciler": "VERIFY_METRICS_PORT"}
+"""Where it is not named after the process."""
 
 
 class CannotStart(Exception):
@@ -114,6 +116,6 @@ def _serve_metrics(process: str, host: str, port: int) -> None:
     except OSError as taken:
         raise CannotStart(
             f"port {port} for metrics is taken ({taken.strerror}): stop what listens there or set "
-            f"{process.upper()}_METRICS_PORT"
+            f"{_METRICS_SETTING.get(process, f'{process.upper()}_METRICS_PORT')}"
         ) from None
     UP.labels(process).set(1)

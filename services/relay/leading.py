@@ -104,7 +104,8 @@ class Leading(ABC):
     def _step_back(self) -> None:
         self._lease.token = None
         self.forget()
-        metrics.RELAY_LEADING.set(0)
+        for gauge in (metrics.RELAY_LEADING, metrics.OUTBOX_BACKLOG, metrics.OUTBOX_OLDEST):
+            gauge.set(0)  # what waits is for the relay that leads now to tell
 
     def _leave(self) -> None:
         try:

@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.clients.delivery import ConfirmedProducer, Heartbeat
 from services.clients.messages import BrokerAway, Fate, Headers, Outcome, Outgoing
 from services.clients.unread import UnreadLimit
+from services.events.topics import EVENT_TOPICS
 from services.relay.outbox import Aggregate, Event
+
+_OURS: Final = frozenset(EVENT_TOPICS)
+"""Topics whose absence is the cluster's state and no event's fault; a wrong aggregate_type makes any other name."""
 
 
 @dataclass(slots=True)
@@ -37,6 +42,8 @@ class Produce:
         produced = Produced()
         try:
             missing = self._producer.missing_topics({event.topic for event in events})
+            if unmade := missing & _OURS:
+                return Produced(away=f"no topic {', '.join(sorted(unmade))}: run `millrace provision topics`")
             fit = _encode(events, missing, produced)
             admitted = self._unread.admit([message for _, message in fit])
         except BrokerAway as away:
@@ -103,7 +110,7 @@ def _sort_out(events: Sequence[Event], outcomes: Sequence[Outcome], produced: Pr
             produced.acknowledged.append(event)
             continue
         stopped.add(event.aggregate)
-        if outcome.fate is Fate.REFUSED:
+        if outcome.fate is Fate.REFUSED or (outcome.fate is Fate.NO_TOPIC and event.topic not in _OURS):
             produced.refused.append((event, outcome.reason))
     if outcomes and not produced.acknowledged and not produced.refused:
         produced.away = outcomes[0].reason

@@ -18,6 +18,8 @@ SETTINGS: Final = {
     "max_partitions_per_insert_block": 1000,
     # a date that the table cannot hold is refused, not clamped
     "date_time_overflow_behavior": "throw",
+    # the server's default since 26.9: waiting for a buffer that these batches do not need, and sharing its fate
+    "async_insert": 0,
 }
 _REASON_CHARACTERS: Final = 500
 
@@ -63,6 +65,7 @@ class Insert:
             if len(rows) == 1:
                 letters.append(DeadLetter(rows[0], f"ClickHouse: {refused}"))
                 return
+            pause(0)  # many bad rows are many inserts
             middle = len(rows) // 2
             self._bisect(rows[:middle], letters, pause)
             self._bisect(rows[middle:], letters, pause)

@@ -63,7 +63,7 @@ class Transformer:
         for row, source, outcome in zip(transformed.rows, transformed.sources, sent, strict=True):
             if outcome is not None and outcome.fate is Fate.ACKNOWLEDGED:
                 metrics.PRODUCED_ROWS.inc()
-            elif outcome is not None and outcome.fate is Fate.REFUSED:
+            elif outcome is not None and outcome.fate is Fate.REFUSED:  # the row itself, not its topic
                 transformed.letters.append(DeadLetter(source, f"row refused: {outcome.reason}"))
             else:
                 left.rows.append(row)

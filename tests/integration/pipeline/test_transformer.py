@@ -91,6 +91,13 @@ def test_told_to_stop_it_does_so_at_once_without_a_broker_too(world: World) -> N
     assert transformer.stop(5) == 0
 
 
+def test_without_a_broker_from_the_start_it_says_so_and_waits(world: World) -> None:
+    transformer = world.start("transformer", KAFKA_BROKERS="127.0.0.1:9")
+    wait_until(lambda: "no connection to Kafka" in transformer.output(), "a line about it")
+    assert "brokers=127.0.0.1:9" in transformer.output()
+    assert transformer.stop(5) == 0
+
+
 def test_messages_removed_before_they_were_read_stop_it_in_one_line(world: World) -> None:
     transformer = world.start("transformer")
     world.produce("order.events", [("o1", encoded(event("o1")))])

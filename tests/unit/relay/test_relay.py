@@ -141,6 +141,28 @@ def test_an_unknown_aggregate_type_is_refused_with_its_topic_named(engine: Engin
     assert "nonsense.events does not exist" in row(engine, made).last_error
 
 
+def test_a_topic_of_ours_that_is_missing_is_no_events_fault(
+    engine: Engine, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a first start in the wrong order: an hour's refusals would hold back every order for a minute more."""
+    made = insert_event(engine, "a", "A1")
+    monkeypatch.setattr(__name__ + ".TOPICS", ["payment.events", "inventory.events"])
+    assert stage.round() > 0
+    found = row(engine, made)
+    assert (found.processed, found.retry_count, found.next_attempt_at) == (False, 0, None)
+    monkeypatch.undo()
+    stage.relay.forget()
+    stage.round()
+    assert stage.log == ["A1"]
+
+
+def test_a_topic_of_ours_that_went_away_meanwhile_is_no_events_fault_either(engine: Engine, stage: Stage) -> None:
+    made = insert_event(engine, "a", "A1")
+    stage.answer = lambda *_: KafkaError.UNKNOWN_TOPIC_OR_PART
+    stage.round()
+    assert (row(engine, made).processed, row(engine, made).retry_count) == (False, 0)
+
+
 def test_an_outage_is_no_events_fault(engine: Engine, stage: Stage) -> None:
     made = [insert_event(engine, f"o{number}") for number in range(3)]
     stage.answer = lambda *_: KafkaError._TRANSPORT

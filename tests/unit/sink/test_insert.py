@@ -119,8 +119,19 @@ def test_while_clickhouse_is_away_the_batch_is_kept() -> None:
     stage.run(row(1), row(2, bad=True))
     assert [found["n"] for found in stage.table.rows] == [1]
     assert len(stage.letters.letters) == 1
-    assert len(stage.pauses) == 3
-    assert stage.pauses == sorted(stage.pauses)
+    waited = [seconds for seconds in stage.pauses if seconds]
+    assert len(waited) == 3
+    assert waited == sorted(waited)
+
+
+def test_many_bad_rows_do_not_cost_the_sink_its_partitions() -> None:
+    """Each is some inserts; whoever does not serve its group for 5 min is thrown out and reads the batch again."""
+    stage = Stage()
+    served: list[int] = []
+    stage.work([row(number, bad=True) for number in range(100)], lambda _seconds: served.append(stage.table.inserts))
+    gaps = [after - before for before, after in zip([0, *served], [*served, stage.table.inserts], strict=True)]
+    assert len(stage.letters.letters) == 100
+    assert max(gaps) <= 8
 
 
 def test_a_missing_table_is_no_rows_fault() -> None:

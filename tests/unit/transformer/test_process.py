@@ -119,6 +119,23 @@ def test_a_dead_letter_that_is_too_large_goes_without_its_value() -> None:
     assert stage.log == [("order.events.dlq", b"k1", None)]
 
 
+@pytest.mark.parametrize("code", [KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED])
+@pytest.mark.parametrize("missing", ["orders_analytics", "order.events.dlq"])
+def test_a_topic_that_is_missing_or_forbidden_is_waited_for(code: int, missing: str) -> None:
+    """No row becomes a dead letter for it, and no dead letter loses its value."""
+    stage = Stage()
+    stage.answer = lambda topic, _key, _value: code if topic == missing else None
+
+    def mend() -> None:
+        if len(stage.pauses) == 3:
+            stage.answer = lambda *_: None
+
+    stage.on_pause = mend
+    stage.run(message(encoded(event())), message(b"poison"))
+    assert len(stage.values("orders_analytics")) == 1
+    assert stage.values("order.events.dlq") == [b"poison"]
+
+
 def test_a_row_that_the_broker_refuses_sends_its_event_to_the_dead_letters() -> None:
     stage = Stage()
     stage.answer = lambda topic, _key, _value: KafkaError.INVALID_RECORD if topic == "orders_analytics" else None
