@@ -8,9 +8,10 @@ import signal
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # public, but not listed for type checkers
     AdminClient,
     NewTopic,
@@ -128,7 +129,7 @@ class RealBroker(Broker):
         """New topics, each partition with a leader when it returns."""
         nodes = len(self._admin.list_topics(timeout=_ANSWER_SECONDS).brokers)
         new = [NewTopic(name, partitions, nodes) for name, partitions in topics.items()]
-        for done in self._admin.create_topics(new, operation_timeout=_ANSWER_SECONDS).values():
+        for done in self._admin.create_topics(new, operation_timeout=_ANSWER_SECONDS).values() if new else ():
             done.result()
         wait_until(lambda: self._led(topics), "topics with their leaders")
 
@@ -136,13 +137,15 @@ class RealBroker(Broker):
         return set(self._admin.list_topics(timeout=_ANSWER_SECONDS).topics)
 
     def _led(self, topics: Mapping[str, int]) -> bool:
-        found = self._admin.list_topics(timeout=_ANSWER_SECONDS).topics
-        return all(
-            name in found
-            and len(found[name].partitions) == count
-            and all(one.leader >= 0 for one in found[name].partitions.values())
-            for name, count in topics.items()
-        )
+        """Whether every partition has a leader that knows of it."""
+        with closing(Consumer({"bootstrap.servers": self.bootstrap, "group.id": "test-look"})) as consumer:
+            try:
+                for name, count in topics.items():
+                    for number in range(count):
+                        consumer.get_watermark_offsets(TopicPartition(name, number), timeout=_ANSWER_SECONDS)
+            except KafkaException:
+                return False
+        return True
 
     def freeze(self) -> None:
         """Pauses the node's container."""

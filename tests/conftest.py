@@ -1,0 +1,37 @@
+"""Which tests run on which servers.
+
+`real_servers`: runs on the embedded servers, and in `make e2e` on MySQL, Kafka and ClickHouse too (tests/e2e/services).
+`needs_mysql`, `needs_kafka`: is about that server and runs nowhere else; left out where the run has none.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support import servers
+
+# how long an example takes is the machine's business
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+_NEEDS = {"needs_mysql": servers.MYSQL, "needs_kafka": servers.KAFKA}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The markers, each with its meaning."""
+    for line in (
+        "real_servers: runs in `make e2e` on MySQL, Kafka and ClickHouse too",
+        "needs_mysql: is about MySQL (MILLRACE_TEST_MYSQL)",
+        "needs_kafka: is about Apache Kafka (MILLRACE_TEST_KAFKA)",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what needs a server that this run was not given."""
+    missing = [mark for mark, server in _NEEDS.items() if not server]
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in missing)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
