@@ -14,13 +14,14 @@ from services.provision.rights import Account
 from services.settings import DatabaseSettings
 
 _WRONG_PASSWORD: Final = 1045
+_OF_THE_SERVER: Final = frozenset({"", "mysql", "sys", "performance_schema", "information_schema"})
 _SQL: Final = load("services.provision", "accounts.sql")
 
 
 def keep_account(engine: Engine, account: Account, password: str) -> Done:
     """Makes or corrects one account; ``engine`` is of a user who may. Its open sessions stay open.
 
-    Raises ProvisionError for what it does not know how to take away (roles, routines, proxies).
+    Raises ProvisionError for what it had better not take away: roles, routines, proxies, rights in another database.
     """
     database = engine.url.database or ""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -47,8 +48,15 @@ def _correct(connection: Connection, account: Account, database: str) -> list[st
         raise ProvisionError(
             f"MySQL account {account.name} was given {', '.join(map(str, foreign))} by hand: revoke that, it needs none"
         )
+    has = _has(connection, account.name)
+    elsewhere = {privilege.database for privilege in has} - _OF_THE_SERVER - {database}
+    if elsewhere:
+        raise ProvisionError(
+            f"MySQL account {account.name} works in the database {', '.join(sorted(elsewhere))}: correct "
+            f"MYSQL_DATABASE (it is {database}), or drop the account first; two installations need two servers"
+        )
     changes = []
-    for statement in statements(account.name, _has(connection, account.name), account.privileges(database)):
+    for statement in statements(account.name, has, account.privileges(database)):
         connection.execute(statement)
         changes.append(f"{'revoked' if isinstance(statement, Revoke) else 'granted'} {statement}")
     return changes

@@ -39,9 +39,9 @@ class _Statement(DDLElement):
         self.user, self.privileges = user, sorted(privileges)
 
     def __str__(self) -> str:
-        """As a person says it: SELECT, UPDATE (status, version) on orders."""
-        database, table = self.privileges[0].scope
-        return f"{', '.join(_actions(self.privileges, str))} on {table or database or 'the server'}"
+        """As a person says it: SELECT, UPDATE (status, version) on shop.orders."""
+        where = ".".join(part for part in self.privileges[0].scope if part) or "the server"
+        return f"{', '.join(_actions(self.privileges, str))} on {where}"
 
 
 class Grant(_Statement):

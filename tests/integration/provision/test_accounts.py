@@ -22,7 +22,7 @@ from services.provision.accounts import keep_account
 from services.provision.privileges import Grant, Privilege, Revoke
 from services.provision.rights import ACCOUNTS, Account
 from tests.support.account_work import FORBIDDEN, WORK, denied, is_refused, new_order
-from tests.support.databases import on_mysql, open_database
+from tests.support.databases import empty_database, on_mysql, open_database
 from tests.support.shop import SHOP
 
 pytestmark = pytest.mark.skipif(not on_mysql(), reason="accounts of MySQL: MILLRACE_TEST_MYSQL names no server")
@@ -121,15 +121,9 @@ def test_what_was_granted_too_much_is_taken_away(root: Engine) -> None:
             connection.execute(sa.text("GRANT SELECT ON users TO :user WITH GRANT OPTION"), {"user": mine.name})
         done = keep_account(root, mine, PASSWORD)
         assert done.outcome == "altered"
-        for words in (
-            "PROCESS",
-            "BACKUP_ADMIN",
-            "DROP on",
-            "DELETE on orders",
-            "GRANT OPTION",
-            "UPDATE (total_amount)",
-        ):
+        for words in ("PROCESS", "BACKUP_ADMIN", "DROP on", "DELETE on", "GRANT OPTION on", "UPDATE (total_amount)"):
             assert words in done.detail, words
+        assert "SELECT on mysql.user" in done.detail
         assert keep_account(root, mine, PASSWORD).outcome == "unchanged"
         with logged_in(root, mine) as engine:
             assert [statement for statement in FORBIDDEN["api"] if not is_refused(engine, statement)] == []
@@ -139,7 +133,8 @@ def test_what_was_taken_away_by_hand_comes_back(root: Engine) -> None:
     with kept(root, ACCOUNTS[0]) as mine:
         with root.connect() as connection:
             connection.execute(Revoke(mine.name, [Privilege(root.url.database or "", "users", "", "SELECT")]))
-        assert keep_account(root, mine, PASSWORD) == Done(f"account {mine.name}", "altered", "granted SELECT on users")
+        given = f"granted SELECT on {root.url.database}.users"
+        assert keep_account(root, mine, PASSWORD) == Done(f"account {mine.name}", "altered", given)
         with logged_in(root, mine) as engine:
             WORK["api"](engine)
 
@@ -153,6 +148,17 @@ def test_another_password_is_set_and_open_sessions_go_on(root: Engine) -> None:
             after.connect().close()
         with logged_in(root, mine) as late, pytest.raises(sa.exc.OperationalError, match="Access denied"):
             late.connect()
+
+
+def test_another_installations_rights_are_not_taken_away(root: Engine, tmp_path: Path) -> None:
+    """A mistyped MYSQL_DATABASE would otherwise leave every running service without rights."""
+    (tmp_path / "other").mkdir()
+    with kept(root, ACCOUNTS[0]) as mine, empty_database(tmp_path / "other") as url:
+        other = open_database(url)
+        with pytest.raises(ProvisionError, match=f"works in the database {root.url.database}: correct MYSQL_DATABASE"):
+            keep_account(other, mine, PASSWORD)
+        other.dispose()
+        assert keep_account(root, mine, PASSWORD).outcome == "unchanged"
 
 
 def test_a_role_is_not_taken_away_in_silence(root: Engine) -> None:

@@ -60,8 +60,8 @@ def test_names_are_quoted() -> None:
 def test_a_statement_in_words() -> None:
     assert [str(statement) for statement in statements("api", frozenset(), WANTED)] == [
         "PROCESS on the server",
-        "INSERT, SELECT on orders",
-        "UPDATE (status, version) on orders",
+        "INSERT, SELECT on shop.orders",
+        "UPDATE (status, version) on shop.orders",
     ]
 
 
