@@ -73,7 +73,7 @@ class Settings:
             "transformer": self.kafka,
             "sink": {**self.kafka, **self.clickhouse("writer")},
             "aggregator": {**self.mysql("aggregator"), **self.clickhouse("writer")},
-            "reconciler": {**self.mysql("reconciler"), **self.clickhouse("writer"), **self.kafka},
+            "reconciler": {**self.mysql("reconciler"), **self.clickhouse("writer")},
         }
 
     @property

@@ -129,3 +129,11 @@ def test_every_process_works_in_the_business_zone() -> None:
     for container in (*OWN, *JOBS):
         assert env(program, container)["BUSINESS_TIMEZONE"] == "America/Lima"
     assert program.outputs["environment"]["BUSINESS_TIMEZONE"] == "America/Lima"
+
+
+def test_a_process_is_given_nothing_it_does_not_read() -> None:
+    """A setting that is never read is a secret more in a container, and a reason more to replace it."""
+    everywhere = {"API_HOST", "METRICS_HOST", "LOG_FORMAT", "BUSINESS_TIMEZONE"}
+    for container, groups in LOADS.items():
+        read = {one for group in groups for field, info in group.model_fields.items() for one in names(field, info)}
+        assert set(env(captured(SINK), container)) - read - everywhere == set(), container
