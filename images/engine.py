@@ -6,11 +6,12 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
 import docker
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, NotFound
 
 from images.errors import ImagesError
 from images.recipes import REPOSITORY
@@ -25,11 +26,10 @@ _LAYER: Final = re.compile(r"^ ---> ([0-9a-f]{12})$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Image:
-    """An image of the local set that the engine has; size in bytes, made at Unix time."""
+    """An image of the local set that the engine has; size in bytes."""
 
     reference: str
     size: int
-    made: float
 
 
 class Engine:
@@ -51,7 +51,7 @@ class Engine:
         """The images of the local set, by reference."""
         listed = self._api.images(filters={"reference": f"{REPOSITORY}/*"})
         return {
-            tag: Image(tag, image["Size"], image["Created"])
+            tag: Image(tag, image["Size"])
             for image in listed
             for tag in image["RepoTags"] or ()
             if tag.startswith(f"{REPOSITORY}/")
@@ -90,12 +90,8 @@ class Engine:
 
     def remove_superseded(self, name: str, keep: str) -> list[str]:
         """Remove the other tags of an image but the young and those in use; what was removed."""
-        old = time.time() - _GRACE_SECONDS
-        return [
-            tag
-            for tag, image in self.images().items()
-            if tag.startswith(f"{REPOSITORY}/{name}:") and tag != keep and image.made < old and self._remove(tag)
-        ]
+        others = [tag for tag in self.images() if tag.startswith(f"{REPOSITORY}/{name}:") and tag != keep]
+        return [tag for tag in others if not self._is_young(tag) and self._remove(tag)]
 
     def _follow(self, said: Iterable[Mapping[str, Any]], log: Path) -> set[str]:
         """Keep what a build says; the short ids of the layers it went through. Raises ImagesError when it failed."""
@@ -120,6 +116,15 @@ class Engine:
             identifier = image["Id"].removeprefix("sha256:")
             if identifier[:12] not in layers and image["Created"] < time.time() - _GRACE_SECONDS:
                 self._remove(identifier)
+
+    def _is_young(self, tag: str) -> bool:
+        # The time of the tag: an image that was built from the cache is as old as its layers.
+        try:
+            # No stub has it.
+            tagged = self._api.inspect_image(tag)["Metadata"]["LastTagTime"]  # type: ignore[no-untyped-call]
+        except NotFound:
+            return True
+        return datetime.fromisoformat(tagged) > datetime.now(UTC) - timedelta(seconds=_GRACE_SECONDS)
 
     def _remove(self, image: str) -> bool:
         """Remove an image unless something is made of it; whether it was removed."""

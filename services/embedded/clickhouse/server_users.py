@@ -3,7 +3,7 @@
 What it cannot hold to is refused at the start rather than passed over, but grants: the front knows writers and readers
 only, and takes for a reader whoever's profile says `readonly`.
 
-https://clickhouse.com/docs/operations/settings/settings-users, …/settings-profiles, …/constraints-on-settings
+In ClickHouse's documentation: users and roles settings, settings profiles, constraints on settings.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class FakeEngine(Engine):
         self.add(reference)
 
     def add(self, reference: str) -> None:
-        self.there[reference] = Image(reference, 1_000_000, 0.0)
+        self.there[reference] = Image(reference, 1_000_000)
 
     def remove_superseded(self, name: str, keep: str) -> list[str]:
         return []

@@ -45,7 +45,7 @@ class FakeEngine(Engine):
 
     def images(self) -> dict[str, Image]:
         there = reference("base")
-        return {there: Image(there, 74_000_000, 0.0)}
+        return {there: Image(there, 74_000_000)}
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ class Api:
         self.dangling: list[dict[str, Any]] = []
         self.said: list[dict[str, Any]] = []
         self.in_use: set[str] = set()
+        self.tagged_now: set[str] = set()
         self.removed: list[str] = []
         self.asked: dict[str, Any] = {}
 
@@ -41,6 +43,11 @@ class Api:
 
     def images(self, filters: dict[str, Any]) -> list[dict[str, Any]]:
         return self.dangling if filters.get("dangling") else self.tagged
+
+    def inspect_image(self, image: str) -> dict[str, Any]:
+        moment = datetime.fromtimestamp(NEW if image in self.tagged_now else OLD, UTC)
+        # The engine gives nanoseconds.
+        return {"Metadata": {"LastTagTime": f"{moment:%Y-%m-%dT%H:%M:%S.%f}789Z"}}
 
     def build(self, **asked: Any) -> Iterator[dict[str, Any]]:
         self.asked = asked
@@ -102,17 +109,15 @@ def test_leftovers_of_earlier_builds_go_but_what_this_one_used(api: Api, tmp_pat
 
 
 def test_superseded_tags_go_but_the_young_and_those_in_use(api: Api) -> None:
-    def tagged(tag: str, created: float) -> dict[str, Any]:
-        return {"Id": tag, "RepoTags": [f"millrace-local/{tag}"], "Size": 1, "Created": created}
-
-    tags = dict.fromkeys(["kafka:new", "kafka:old", "kafka:used", "kafka-ui:old", "base:old"], OLD) | {
-        "kafka:young": NEW
-    }
-    api.tagged = [*(tagged(*each) for each in tags.items()), {"Id": "x", "RepoTags": None, "Size": 1, "Created": OLD}]
+    names = ["kafka:new", "kafka:old", "kafka:used", "kafka:young", "kafka-ui:old", "base:old"]
+    tags = [f"millrace-local/{name}" for name in names]
+    api.tagged = [{"Id": tag, "RepoTags": [tag], "Size": 1, "Created": OLD} for tag in tags]
+    api.tagged.append({"Id": "untagged", "RepoTags": None, "Size": 1, "Created": OLD})
+    api.tagged_now = {"millrace-local/kafka:young"}
     api.in_use = {"millrace-local/kafka:used"}
     assert Engine().remove_superseded("kafka", "millrace-local/kafka:new") == ["millrace-local/kafka:old"]
     assert api.removed == ["millrace-local/kafka:old"]
-    assert set(Engine().images()) == {f"millrace-local/{tag}" for tag in tags}
+    assert set(Engine().images()) == set(tags)
 
 
 @pytest.mark.parametrize(
