@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.process import PROJECT, wait_until
-from tests.support.stack.engine import TEST_PREFIX
+from tests.support.stack import engine
 from tests.support.stack.stack import Stack
 from tools.stack.folder import StackFolder
 
@@ -125,8 +125,8 @@ def test_connectors_are_listed(folder: StackFolder) -> None:
 @pytest.fixture
 def bystander(stack: Stack) -> Iterator[str]:
     """The prefix of another stack: a network and two volumes, one of them in use by a container that never ran."""
-    prefix = f"{TEST_PREFIX}{secrets.token_hex(2)}-"
-    labels = {"dev.millrace.stack": prefix}
+    prefix = f"{engine.TEST_PREFIX}{secrets.token_hex(2)}-"
+    labels = {engine.STACK_LABEL: prefix, **engine.owner_labels(os.getpid())}
     stack.client.networks.create(f"{prefix}millrace", labels=labels)
     for name in ("mysql", "kafka1"):
         stack.client.volumes.create(f"{prefix}millrace-{name}", labels=labels)
@@ -135,21 +135,16 @@ def bystander(stack: Stack) -> Iterator[str]:
         image, name=f"{prefix}mysql", labels=labels, volumes=[f"{prefix}millrace-mysql:/data"]
     )
     yield prefix
-    for found in stack.client.containers.list(all=True, filters={"label": f"dev.millrace.stack={prefix}"}):
-        found.remove(force=True)
-    for kind in (stack.client.networks, stack.client.volumes):
-        for thing in kind.list(filters={"label": f"dev.millrace.stack={prefix}"}):
-            thing.remove()
+    for kinds in (("container",), ("network", "volume")):
+        for kind, _, known, remove in engine.everything(stack.client):
+            if kind in kinds and known.get(engine.STACK_LABEL) == prefix:
+                remove()
 
 
 def things(stack: Stack, prefix: str) -> list[str]:
-    label = {"label": f"dev.millrace.stack={prefix}"}
-    found = [
-        *stack.client.containers.list(all=True, filters=label),
-        *stack.client.networks.list(filters=label),
-        *stack.client.volumes.list(filters=label),
-    ]
-    return sorted(str(thing.name) for thing in found)
+    """Kind and name of everything of a stack."""
+    found = engine.everything(stack.client)
+    return sorted(f"{kind} {name}" for kind, name, labels, _ in found if labels.get(engine.STACK_LABEL) == prefix)
 
 
 def test_clean_removes_one_stack_with_its_data_and_no_other(stack: Stack, bystander: str, tmp_path: Path) -> None:
