@@ -60,7 +60,7 @@ class KafkaSettings(Group):
         "lz4", description="compression of what producers send"
     )
     kafka_session_timeout_ms: int = Field(
-        45_000, ge=1_000, le=300_000, description="a consumer silent for so long is replaced"
+        10_000, ge=1_000, le=300_000, description="a consumer silent for so long is replaced"
     )
     kafka_delivery_timeout_ms: int = Field(
         30_000, ge=1_000, le=600_000, description="a message not acknowledged by then has failed and is sent anew"
