@@ -16,6 +16,8 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 _NEEDS = {"needs_mysql": servers.MYSQL, "needs_kafka": servers.KAFKA}
+_TOGETHER = {"pipeline": "topics", "reconciler": "topics", "provision": "accounts"}
+"""Folders of tests that share what a server has once: topics, a ClickHouse that is stopped, accounts."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,10 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what needs a server that this run was not given."""
+    """Leaves out what needs a server that this run was not given; who stops a server has it to itself."""
     missing = [mark for mark, server in _NEEDS.items() if not server]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in missing)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    for item in items:
+        for folder in _TOGETHER.keys() & {*item.path.parts}:
+            item.add_marker(pytest.mark.xdist_group(_TOGETHER[folder]))  # for --dist loadgroup

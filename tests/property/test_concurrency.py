@@ -26,6 +26,7 @@ from tests.property.laboratory import Laboratory
 from tests.property.strategies import MOMENTS, histories
 from tests.support.actions import ActionShop, Cancel, Create, Delete, OnOrder, Pay, Refund, Restate
 from tests.support.audit import check_history
+from tests.support.databases import on_mysql
 
 T = TypeVar("T")
 _AT = MOMENTS[0]
@@ -68,8 +69,9 @@ def _at_once(shop: ActionShop, order_ids: Sequence[str], clients: Sequence[Seque
         list(pool.map(work, clients))
 
 
+@pytest.mark.real_servers
 @pytest.mark.timeout(900)
-@settings(max_examples=60)
+@settings(max_examples=12 if on_mysql() else 60)
 @given(clients=st.lists(_client, min_size=2, max_size=4), told=histories())
 def test_clients_at_once_leave_a_history_of_the_state_machine(
     lab: Laboratory, clients: list[list[OnOrder | Create]], told: History
@@ -121,6 +123,7 @@ class _ReadsBeforeTheLock:
         return state
 
 
+@pytest.mark.real_servers
 @pytest.mark.parametrize(
     "clients",
     [

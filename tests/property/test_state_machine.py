@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.property.strategies import MOMENTS, changes, creations, imports, moments, stock_changes
 from tests.support.actions import Action, ActionShop, AdjustStock, Cancel, Create, Delete, Pay, Refund
 from tests.support.audit import check_events, check_state, outbox_after
+from tests.support.databases import on_mysql
 from tests.support.state_machine import ModelShop
 
 _AT = MOMENTS[1]
@@ -23,7 +25,8 @@ _refused = st.builds(
 _actions = st.lists(st.one_of(creations, imports, changes, changes, stock_changes, _refused), min_size=1, max_size=15)
 
 
-@settings(max_examples=300)
+@pytest.mark.real_servers
+@settings(max_examples=40 if on_mysql() else 300)
 @given(actions=_actions)
 @example(actions=[Create(_AT, "1", _CUPS), Create(_AT, "2", (("102", 1),)), Cancel(_AT, 0), Create(_AT, "2", _CUPS)])
 @example(actions=[Create(_AT, "1", _CUPS), Delete(_AT, 0), Delete(_AT, 0), Pay(_AT, 0), Refund(_AT, 0)])

@@ -14,6 +14,8 @@ from tests.support.databases import Template
 from tests.support.process import Subprocess, wait_until
 from tests.support.warehouse import Warehouse, order, warehouse
 
+pytestmark = pytest.mark.real_servers
+
 ZONE = "Asia/Kolkata"
 DATABASE = Template(ZONE)
 Start = Callable[..., Subprocess]

@@ -38,6 +38,7 @@ def in_database(url: str) -> Stored:
         engine.dispose()
 
 
+@pytest.mark.real_servers
 def test_an_order_goes_through_a_real_server(api: RunningApi) -> None:
     with httpx.Client(base_url=api.link) as client:
         placed = client.post("/api/orders", content=ORDER, headers={"Content-Type": "application/json"})
@@ -127,6 +128,7 @@ def test_a_taken_port_is_one_line_that_names_the_setting(api: RunningApi, databa
     assert "Traceback" not in second.output()
 
 
+@pytest.mark.real_servers
 def test_a_database_without_schema_is_one_line(tmp_path: Path) -> None:
     with empty_database(tmp_path) as url:
         process = Subprocess(["services.api"], tmp_path / "log", settings_of(url))
@@ -161,6 +163,7 @@ def test_fewer_connections_than_threads_are_one_line(tmp_path: Path) -> None:
     assert process.output().splitlines()[-1].endswith("set DATABASE_POOL_SIZE to 17 or more")
 
 
+@pytest.mark.real_servers
 def test_sigterm_ends_it_cleanly_within_five_seconds_and_loses_no_answer(database: str, tmp_path: Path) -> None:
     api = RunningApi(database, tmp_path)
     before = in_database(database).orders

@@ -29,6 +29,7 @@ def half_way(world: World) -> bool:
     return world.pending() < EVENTS * 0.8
 
 
+@pytest.mark.real_servers
 def test_killed_in_the_middle_every_event_is_relayed_in_order(world: World) -> None:
     world.insert_events(EVENTS, AGGREGATES)
     for _ in range(2):
@@ -40,6 +41,7 @@ def test_killed_in_the_middle_every_event_is_relayed_in_order(world: World) -> N
     assert world.numbers("order.events") == IN_ORDER
 
 
+@pytest.mark.real_servers
 def test_a_zombie_does_no_harm_and_steps_back(world: World) -> None:
     """Paused longer than its lease in the middle of its work, it wakes up while another one has taken over."""
     world.insert_events(EVENTS, AGGREGATES)
@@ -56,6 +58,7 @@ def test_a_zombie_does_no_harm_and_steps_back(world: World) -> None:
     assert successor.process.poll() is None
 
 
+@pytest.mark.real_servers
 def test_of_two_relays_one_works_and_the_other_takes_over(world: World) -> None:
     first = world.start("relay", RELAY_LEASE_SECONDS="2")
     wait_until(lambda: "relaying" in first.output(), "the first relay works")
@@ -68,6 +71,7 @@ def test_of_two_relays_one_works_and_the_other_takes_over(world: World) -> None:
     assert "relaying" in second.output()
 
 
+@pytest.mark.real_servers
 def test_poison_among_good_events_stops_nothing_else(world: World) -> None:
     world.start("relay")
     large = insert_event(world.engine, "big", "x" * 1_100_000)
@@ -82,6 +86,7 @@ def test_poison_among_good_events_stops_nothing_else(world: World) -> None:
     assert sum(len(numbers) for numbers in world.numbers("order.events").values()) == 500
 
 
+@pytest.mark.real_servers
 def test_a_frozen_broker_is_waited_for_and_counts_against_no_event(world: World) -> None:
     world.insert_events(EVENTS, AGGREGATES)
     relay = world.start("relay", OUTBOX_BATCH_SIZE="200", KAFKA_DELIVERY_TIMEOUT_MS="1000")

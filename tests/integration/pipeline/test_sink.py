@@ -16,6 +16,8 @@ from tests.support.events import encoded, event
 from tests.support.kafka_fakes import message
 from tests.support.process import wait_until
 
+pytestmark = pytest.mark.real_servers
+
 ROWS = 3_000
 
 

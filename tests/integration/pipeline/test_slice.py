@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.pipeline.world import World
 from tests.support.process import wait_until
+
+pytestmark = pytest.mark.real_servers
 
 
 def test_an_order_comes_from_the_outbox_into_clickhouse(world: World) -> None:

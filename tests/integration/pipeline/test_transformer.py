@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from functools import partial
 
+import pytest
+
 from services.clients.dead_letters import REASON, TOPIC, consumed_headers
 from tests.integration.pipeline.world import World
 from tests.support.events import encoded, event
@@ -31,6 +33,7 @@ def done(world: World, count: int) -> bool:
     return world.committed(world.transformer_group, "order.events") >= count
 
 
+@pytest.mark.real_servers
 def test_killed_before_its_commit_it_reads_the_batch_again(world: World) -> None:
     for first in (0, EVENTS):
         world.produce("order.events", events(first, EVENTS))
@@ -42,6 +45,7 @@ def test_killed_before_its_commit_it_reads_the_batch_again(world: World) -> None
     assert set(rows(world)) == {f"o{n}" for n in range(2 * EVENTS)}
 
 
+@pytest.mark.real_servers
 def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(world: World) -> None:
     """The manual test with plain inserts: relayed, but no whole order can be made of it."""
     world.start("relay")
@@ -60,6 +64,7 @@ def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(world: World) -> N
     assert transformer.stop(5) == 0
 
 
+@pytest.mark.real_servers
 def test_a_second_transformer_shares_the_work_and_takes_over(world: World) -> None:
     first = world.start("transformer", TRANSFORMER_BATCH_SIZE="50")
     world.produce("order.events", events(0, EVENTS))
@@ -83,6 +88,7 @@ def test_a_frozen_broker_is_waited_for(world: World) -> None:
     assert set(rows(world)) == {f"o{n}" for n in range(EVENTS)}
 
 
+@pytest.mark.real_servers
 def test_told_to_stop_it_does_so_at_once_without_a_broker_too(world: World) -> None:
     transformer = world.start("transformer")
     world.produce("order.events", events(0, 10))
@@ -98,6 +104,7 @@ def test_without_a_broker_from_the_start_it_says_so_and_waits(world: World) -> N
     assert transformer.stop(5) == 0
 
 
+@pytest.mark.real_servers
 def test_messages_removed_before_they_were_read_stop_it_in_one_line(world: World) -> None:
     transformer = world.start("transformer")
     world.produce("order.events", [("o1", encoded(event("o1")))])

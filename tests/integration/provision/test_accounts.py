@@ -22,10 +22,10 @@ from services.provision.accounts import keep_account
 from services.provision.privileges import Grant, Privilege, Revoke
 from services.provision.rights import ACCOUNTS, Account
 from tests.support.account_work import FORBIDDEN, WORK, denied, is_refused, new_order
-from tests.support.databases import empty_database, on_mysql, open_database
+from tests.support.databases import empty_database, open_database
 from tests.support.shop import SHOP
 
-pytestmark = pytest.mark.skipif(not on_mysql(), reason="accounts of MySQL: MILLRACE_TEST_MYSQL names no server")
+pytestmark = [pytest.mark.needs_mysql, pytest.mark.real_servers]
 
 PASSWORD = "a 'quoted' % password \\ :x"
 _TAG = f"t{os.getpid()}_"

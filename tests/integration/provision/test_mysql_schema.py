@@ -20,10 +20,10 @@ from services.domain.locking import lock_stock
 from services.domain.tables import inventory, outbox
 from services.reconciler import relational
 from services.relay.outbox import Outbox
-from tests.support.databases import empty_database, on_mysql, open_database
+from tests.support.databases import empty_database, open_database
 from tests.support.shop import SHOP
 
-pytestmark = pytest.mark.skipif(not on_mysql(), reason="the schema on MySQL: MILLRACE_TEST_MYSQL names no server")
+pytestmark = [pytest.mark.needs_mysql, pytest.mark.real_servers]
 
 # of 18 CREATE statements: after alembic's own table, within a table's indexes, between tables, before the last
 CUTS = (1, 5, 6, 8, 14, 17)

@@ -14,6 +14,7 @@ from tests.integration.reconciler.damage import CELLS_DAMAGED, ORDERS_DAMAGED, D
 from tests.integration.reconciler.shop import Shop
 
 
+@pytest.mark.real_servers
 def test_a_settled_shop_is_the_same(shop: Shop) -> None:
     """Orders, raw rows, cubes and views agree, after changes and deletions too."""
     place(shop)
@@ -24,6 +25,7 @@ def test_a_settled_shop_is_the_same(shop: Shop) -> None:
     assert (report.exit_code, report.orders, report.cents, report.days) == (0, 4, 50_000_00 + 3 * 19_99, 1)
 
 
+@pytest.mark.real_servers
 @pytest.mark.parametrize("make", ORDERS_DAMAGED, ids=lambda make: make.__name__)
 def test_damaged_orders_are_named(lasting_shop: Shop, make: Damage) -> None:
     """By kind and with their key; the other orders are not."""
@@ -81,6 +83,7 @@ def _named_order(shop: Shop, name: str) -> str:
     return order.id
 
 
+@pytest.mark.real_servers
 @pytest.mark.parametrize("name", NASTY)
 def test_both_databases_digest_any_text_alike(lasting_shop: Shop, name: str) -> None:
     """Same bytes, same digest."""

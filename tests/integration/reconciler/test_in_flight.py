@@ -26,6 +26,7 @@ def _kinds(report: Report) -> list[Kind]:
     return [difference.kind for difference in report.differences]
 
 
+@pytest.mark.real_servers
 def test_what_waits_in_the_outbox_is_in_flight(shop: Shop) -> None:
     """However long a change took to be looked at, its event is still to come."""
     order = shop.order(("101", 1))
@@ -74,6 +75,7 @@ def test_a_dead_lettered_event_is_not_in_flight(shop: Shop) -> None:
     assert _kinds(shop.differing_orders(in_flight_seconds=60)) == [Kind.MISSING]
 
 
+@pytest.mark.real_servers
 def test_a_relay_that_stands_still_is_named(shop: Shop) -> None:
     """In flight is for seconds; an outbox that nobody reads is a difference of its own."""
     order = shop.order(("101", 1))
@@ -156,6 +158,7 @@ def test_clickhouse_away_cannot_be_compared(shop: Shop, front: Front, monkeypatc
     lost.close()
 
 
+@pytest.mark.real_servers
 def test_the_database_is_read_after_clickhouse(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """An order that is paid between the two reads is never called newer in ClickHouse."""
     order = shop.order(("101", 1))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from services.reconciler.report import Kind
 from tests.integration.reconciler.damage import ghost, place
 from tests.integration.reconciler.shop import ZONE, Shop
 from tests.support.clickhouse import Front
 from tests.support.databases import url_of
 from tests.support.process import Subprocess, wait_until
+
+pytestmark = pytest.mark.real_servers
 
 
 def test_it_mends_unasked_and_stops_when_told(shop: Shop, front: Front, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def _mended(shop: Shop) -> Report:
     return report
 
 
+@pytest.mark.real_servers
 @pytest.mark.parametrize("aggregated", [False, True], ids=["fresh", "aggregated"])
 def test_damaged_orders_are_mended(shop: Shop, aggregated: bool) -> None:
     """All damages at once; also when the cubes have taken them over."""
@@ -100,6 +101,7 @@ def test_an_order_that_fits_no_event_is_named_with_its_reason(shop: Shop) -> Non
     assert placed.a.id in {difference.subject for difference in report.mended}
 
 
+@pytest.mark.real_servers
 def test_everything_gone_is_mended_in_several_passes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """More than one comparison looks into: the rest is found by the next one."""
     monkeypatch.setattr("services.reconciler.orders.LIMIT", 2)

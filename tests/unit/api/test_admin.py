@@ -10,6 +10,8 @@ from services.settings import ApiSettings
 from tests.support.shop import ADMIN, ADMIN_TOKEN, AppClient, Call, events, stored
 from tests.unit.api.conftest import FakeReader
 
+pytestmark = pytest.mark.real_servers
+
 
 @pytest.fixture
 def order_id(api: AppClient) -> str:

@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.shop import AppClient
 
+pytestmark = pytest.mark.real_servers
+
 
 def test_a_product_has_its_exact_price(api: AppClient) -> None:
     answer = api.get("/api/products/101")

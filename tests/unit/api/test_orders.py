@@ -9,6 +9,8 @@ from sqlalchemy.engine import Engine
 
 from tests.support.shop import ADMIN, AppClient, Call, events, stored
 
+pytestmark = pytest.mark.real_servers
+
 CURL_BODY = (
     b'{"userId": 1, "status": "PENDING", "totalAmount": 50000,'
     b' "items": [{"productId": 101, "quantity": 2, "price": 25000}]}'

@@ -11,6 +11,8 @@ from services.clients.database import write
 from services.clients.lease import Lease, LeaseLost, revoke
 from tests.support.databases import Template
 
+pytestmark = pytest.mark.real_servers
+
 LONG = 600.0
 DATABASE = Template()
 

@@ -15,6 +15,8 @@ from services.domain.tables import outbox, payments
 from services.replay import open_log, replay
 from tests.support.databases import Template
 
+pytestmark = pytest.mark.real_servers
+
 BERLIN = ZoneInfo("Europe/Berlin")
 DATABASE = Template("Europe/Berlin")
 LOG = " 00001 19970101  1   11.77\n 00001 19970101  1   11.77\n 00002 19970630  3   10.00\n"

@@ -19,6 +19,8 @@ from services.reconciler import digest, relational
 from services.reconciler.state import Digest
 from tests.support.shop import SHOP
 
+pytestmark = pytest.mark.real_servers
+
 DAY = date(2024, 2, 29)
 MOMENT = datetime(2024, 2, 29, 23, 59, 59, 999999, UTC)
 

@@ -10,6 +10,8 @@ from services.relay.outbox import Event, Outbox, Refusal
 from services.relay.relay import LEASE
 from tests.support.outbox import insert_event, row, rows, seconds_from_now, set_columns
 
+pytestmark = pytest.mark.real_servers
+
 
 @pytest.fixture
 def outbox(engine: Engine, lease: Lease) -> Outbox:

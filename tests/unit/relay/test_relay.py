@@ -22,6 +22,8 @@ from tests.support.databases import on_sqlite_only
 from tests.support.kafka_fakes import FakeProducer, raising
 from tests.support.outbox import insert_event, pending, row, rows, seconds_from_now, set_columns
 
+pytestmark = pytest.mark.real_servers
+
 TOPICS = ["order.events", "payment.events", "inventory.events"]
 Answer = Callable[[str, bytes | None, bytes | None], int | None]
 
