@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from infra.components.job import JobFailed
 from services.events.topics import all_topics
@@ -28,6 +28,11 @@ def volumes(stack: Stack) -> set[str]:
 
 def topics(stack: Stack) -> dict[str, int]:
     """The pipeline's topics that are there, with how many messages were ever sent to them."""
+    return wait_until(lambda: _topics(stack), "every topic's leaders to answer", 60.0)
+
+
+def _topics(stack: Stack) -> dict[str, int]:
+    """Nothing while a partition is without a leader that knows to be it."""
     consumer = Consumer({"bootstrap.servers": stack.environment["KAFKA_BROKERS"], "group.id": "sizes"})
     try:
         there = {name: one for name, one in consumer.list_topics(timeout=20).topics.items() if name in all_topics()}
@@ -35,6 +40,8 @@ def topics(stack: Stack) -> dict[str, int]:
             name: sum(consumer.get_watermark_offsets(TopicPartition(name, each), 20)[1] for each in one.partitions)
             for name, one in there.items()
         }
+    except KafkaException:
+        return {}
     finally:
         consumer.close()
 

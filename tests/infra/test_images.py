@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -74,12 +75,12 @@ def test_connect_with_plugins_is_an_image_of_its_own(tmp_path: Path) -> None:
 
 def test_a_relative_folder_is_one_of_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Pulumi runs the program in infra/, people think in the project's folder."""
-    plugins = PROJECT / "var" / "test-plugins"
-    plugins.mkdir(parents=True, exist_ok=True)
-    write_plugin(plugins / "a-sink-1.0.zip")
-    monkeypatch.chdir(tmp_path)
-    program = captured(LOCAL_PYTHON, connect_plugins="var/test-plugins")
-    assert image(program, "kafka-connect") == reference("connect", plugins)
+    (PROJECT / "var").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="test-plugins-", dir=PROJECT / "var") as plugins:
+        write_plugin(Path(plugins) / "a-sink-1.0.zip")
+        monkeypatch.chdir(tmp_path)
+        program = captured(LOCAL_PYTHON, connect_plugins=str(Path(plugins).relative_to(PROJECT)))
+        assert image(program, "kafka-connect") == reference("connect", Path(plugins))
 
 
 def test_what_the_local_set_lacks_is_said() -> None:

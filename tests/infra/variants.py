@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import io
 import itertools
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -44,6 +46,7 @@ def _captured(variant: Variant, more: tuple[tuple[str, str], ...]) -> Program:
 def _plugin_folder() -> Path:
     """A folder with an archive of the form Connect plugins have; its content is never looked at here."""
     folder = Path(tempfile.mkdtemp(prefix="millrace-plugins-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_plugin(folder / "some-sink-1.0.zip")
     return folder
 

@@ -1,4 +1,4 @@
-"""A program of its own out of the stack's parts: MySQL, Kafka and ClickHouse as they ship, and nothing that uses them."""
+"""A program out of the stack's parts: MySQL, Kafka and ClickHouse as they ship, and nothing that uses them."""
 
 from __future__ import annotations
 

@@ -172,9 +172,7 @@ def test_a_commit_whose_outcome_nobody_knows_is_503_not_to_be_asked_for_again_bl
 
 
 @pytest.mark.parametrize("code", [1142, 1054, 3819, 1049])
-def test_a_database_that_refuses_is_a_fault_of_ours(
-    api: AppClient, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
+def test_a_database_that_refuses_is_a_fault_of_ours(api: AppClient, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     def refuses(*_arguments: object) -> None:
         raise sa.exc.OperationalError("UPDATE secret", {}, Exception(code, "no"))
 
