@@ -22,7 +22,6 @@ def links(config: Config, kafka: str) -> dict[str, str]:
     return {
         "api": http("api", "/api"),
         "dashboard": http("api", "/"),
-        "documentation": http("api", "/docs"),
         "kafka": kafka,
         "connect": http("connect", "/connectors"),
         "mysql": f"mysql://{mysql.USER}@{host}:{ports['mysql']}/{mysql.DATABASE}",

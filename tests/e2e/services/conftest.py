@@ -13,6 +13,6 @@ from tests.support.stack.stack import Stack
 @pytest.fixture(scope="module")
 def running_servers(clean_engine: None) -> Iterator[Stack]:
     """MySQL, a Kafka node and ClickHouse, up and healthy."""
-    with Stack({"images": "local"}, program=servers) as running:
+    with Stack({"images": "local", "sink": "python"}, program=servers) as running:
         running.up()
         yield running

@@ -25,6 +25,7 @@ class Registration:
     name: str
     inputs: Mapping[str, Any]
     retain: bool = False
+    protect: bool = False
     replace_on_changes: frozenset[str] = frozenset()
     property_sources: frozenset[str] = frozenset()
 
@@ -155,8 +156,8 @@ class Deployment:
         return self._changes
 
     def destroy(self) -> None:
-        """Deletes everything; what is retained stays."""
-        self._delete(list(self._state.values()))
+        """Deletes everything but what is protected, as `make down` does; what is retained stays on the engine."""
+        self._delete([one for one in self._state.values() if not one.asked.protect])
 
     def find(self, kind: str, name: str) -> Existing:
         """A resource by type and logical name. Raises LookupError."""

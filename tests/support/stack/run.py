@@ -117,6 +117,7 @@ class _Monitor(MockMonitor):
             name=request.name,
             inputs=plain(rpc.deserialize_properties(request.object)),
             retain=request.retainOnDelete,
+            protect=request.protect,
             replace_on_changes=frozenset(request.replaceOnChanges),
             property_sources=frozenset(sources),
         )

@@ -57,7 +57,7 @@ def deployment(provider: FakeProvider) -> Deployment:
 
 
 def asked(name: str, kind: str = CONTAINER, needs: tuple[str, ...] = (), **inputs: Any) -> Registration:
-    options = {key: inputs.pop(key) for key in ("retain", "replace_on_changes") if key in inputs}
+    options = {key: inputs.pop(key) for key in ("retain", "protect", "replace_on_changes") if key in inputs}
     return Registration(
         urn=f"urn:{name}",
         kind=kind,
@@ -188,3 +188,11 @@ def test_nothing_more_is_made_once_something_failed(deployment: Deployment, prov
 def test_what_is_not_there_cannot_be_found(deployment: Deployment) -> None:
     with pytest.raises(LookupError, match="no Container api"):
         deployment.find(CONTAINER, "api")
+
+
+def test_what_is_protected_outlives_a_destroy(deployment: Deployment, provider: FakeProvider) -> None:
+    run(deployment, asked("password", "random:index/randomPassword:RandomPassword", protect=True), asked("server"))
+    made = deployment.find("random:index/randomPassword:RandomPassword", "password")
+    deployment.destroy()
+    assert deployment.find("random:index/randomPassword:RandomPassword", "password") == made
+    assert not deployment.every(CONTAINER)
