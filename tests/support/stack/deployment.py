@@ -134,7 +134,9 @@ class Deployment:
         """What was made from a resource's outputs: it goes before the resource that is replaced."""
         found: list[Existing] = []
         wanted = {urn}
-        for one in self._state.values():
+        with self._lock:
+            known = list(self._state.values())
+        for one in known:
             if one.asked.property_sources & wanted:
                 wanted.add(one.asked.urn)
                 found.append(one)
