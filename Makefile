@@ -24,8 +24,6 @@ QUERY :=
 MINUTES := 20
 # Folder of Connect plugin archives
 PLUGINS := $(MILLRACE_CONNECT_PLUGINS)
-# Folder of Connect plugin archives
-PLUGINS :=
 
 ##@ Run
 

@@ -78,14 +78,15 @@ def test_a_second_transformer_shares_the_work_and_takes_over(world: World) -> No
 
 
 def test_a_frozen_broker_is_waited_for(world: World) -> None:
-    world.produce("order.events", events(0, EVENTS))
+    count = 10 * EVENTS  # so many that it is still at work when the broker freezes
+    world.produce("order.events", events(0, count))
     transformer = world.start("transformer", TRANSFORMER_BATCH_SIZE="50", KAFKA_DELIVERY_TIMEOUT_MS="1000")
     wait_until(lambda: world.size("orders_analytics") > 0, "rows come")
     world.broker.freeze()
     wait_until(lambda: "rows not produced yet" in transformer.output(), "the transformer has noticed")
     world.broker.thaw()
-    wait_until(lambda: done(world, EVENTS), "every event is done")
-    assert set(rows(world)) == {f"o{n}" for n in range(EVENTS)}
+    wait_until(lambda: done(world, count), "every event is done", 60)
+    assert set(rows(world)) == {f"o{n}" for n in range(count)}
 
 
 @pytest.mark.real_servers
