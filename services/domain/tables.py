@@ -61,6 +61,11 @@ payments = Table(
     Column("amount", Money, nullable=False),
     Column("status", String(16), nullable=False),
     Column("method", String(16), nullable=False),
+    Column("provider", String(32)),
+    Column("charge_id", String(64)),
+    Column("failure", String(255)),
+    Column("tries", Integer, nullable=False),
+    Column("next_attempt_at", UtcTime),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
 )
@@ -73,6 +78,46 @@ inventory = Table(
     Column("quantity", Integer, nullable=False),
     Column("reserved", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("scope", identifier(64), primary_key=True),
+    Column("request_digest", identifier(64), nullable=False),
+    Column("claim", identifier(), nullable=False),
+    Column("claimed_until", UtcTime, nullable=False),
+    Column("status", Integer),
+    Column("headers", Text),
+    Column("body", Text().with_variant(mysql.LONGTEXT(), "mysql")),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
+
+admin_tokens = Table(
+    "admin_tokens",
+    metadata,
+    Column("id", identifier(), primary_key=True),
+    Column("name", identifier(64), nullable=False),
+    Column("digest", identifier(64), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+)
+
+admin_actions = Table(
+    "admin_actions",
+    metadata,
+    Column("id", big_serial(), primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("token_id", identifier(), nullable=False),
+    Column("token_name", identifier(64), nullable=False),
+    Column("admin_id", String(128), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("details", Text),
 )
 
 outbox = Table(

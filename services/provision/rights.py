@@ -11,6 +11,8 @@ from services.provision.privileges import Privilege
 
 _LEASE: Final = ("fencing_token", "owner", "expires_at")
 _ORDER: Final = ("status", "payment_status", "payment_method", "version", "updated_at", "deleted_at")
+_PAYMENT: Final = ("charge_id", "failure", "next_attempt_at", "status", "tries", "updated_at")
+_ANSWER: Final = ("body", "claim", "claimed_until", "expires_at", "headers", "request_digest", "status")
 _STOCK: Final = ("quantity", "reserved", "version")
 _EVENT: Final = (
     "aggregate_id",
@@ -71,7 +73,11 @@ ACCOUNTS: Final = (
             Right("orders", ("UPDATE",), _ORDER),
             Right("order_items", ("SELECT", "INSERT")),
             Right("payments", ("SELECT", "INSERT")),
-            Right("payments", ("UPDATE",), ("status", "updated_at")),
+            Right("payments", ("UPDATE",), _PAYMENT),
+            Right("idempotency_keys", ("SELECT", "INSERT", "DELETE")),
+            Right("idempotency_keys", ("UPDATE",), _ANSWER),
+            Right("admin_tokens", ("SELECT",)),
+            Right("admin_actions", ("INSERT",)),
             _APPENDS_EVENTS,
         ),
     ),
