@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer  # type: ignore[import-untyped]  # it has none
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support import servers
 
@@ -32,12 +34,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what needs a server that this run was not given; who stops a server has it to itself."""
+    """Leaves out what needs a server that this run was not given."""
     missing = [mark for mark, server in _NEEDS.items() if not server]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in missing)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-    for item in items:
-        for folder in _TOGETHER.keys() & {*item.path.parts}:
-            item.add_marker(pytest.mark.xdist_group(_TOGETHER[folder]))  # for --dist loadgroup
+
+
+@pytest.hookimpl
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """With --dist loadgroup: what shares a server stays in one process. xdist's own way needs a mark on every test."""
+    return _ByServer(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+class _ByServer(LoadScopeScheduling):  # type: ignore[misc]  # a base without types
+    """Test by test, but the folders of one group to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return together(nodeid)
+
+
+def together(nodeid: str) -> str:
+    """What a test runs in one process with: its group, or itself."""
+    folders = nodeid.split("::", 1)[0].split("/")[:-1]
+    return next((group for folder, group in _TOGETHER.items() if folder in folders), nodeid)

@@ -24,7 +24,7 @@ class Machine:
     """The container that publishes a port of this machine: what a test does to a server's process."""
 
     def __init__(self, port: int) -> None:
-        """Raises AssertionError when no running container publishes the port."""
+        """Raises AssertionError when no container, running or not, publishes the port."""
         self._id = _publishing(port)
 
     def freeze(self) -> None:
@@ -62,8 +62,8 @@ def _engine() -> docker.DockerClient:
 
 def _publishing(port: int) -> str:
     def found() -> str:
-        for container in _engine().containers.list(ignore_removed=True):
-            published = (container.ports or {}).values()
+        for container in _engine().containers.list(all=True, ignore_removed=True):  # a test may have killed it
+            published = (container.attrs["HostConfig"]["PortBindings"] or {}).values()
             if any(str(port) == binding["HostPort"] for bindings in published for binding in bindings or ()):
                 return str(container.id)
         return ""

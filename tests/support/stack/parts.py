@@ -81,7 +81,7 @@ class Parts:
             says = f"{state['Status']}, {state.get('Health', {}).get('Status', 'no health check')}"
             restarts = container.attrs["RestartCount"]
             name = str(container.name).removeprefix(self.prefix)
-            lines = container.logs(since=int(since)).decode(errors="replace").splitlines()[-_TAIL:]
+            lines = container.logs(since=int(since) or None).decode(errors="replace").splitlines()[-_TAIL:]
             shown = "\n".join(line[:_WIDEST] for line in lines)
             found.append((f"{name}: {says}, exit code {state['ExitCode']}, {restarts} restarts", shown))
         return sorted(found)
