@@ -1,5 +1,7 @@
 """/api/orders: placing, reading and cancelling orders."""
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -8,21 +10,26 @@ from services.api.answers import json_response, order_answer
 from services.api.body import parse_object, read_body, read_json
 from services.api.boundary import TRACEPARENT
 from services.api.paging import Key, limit_of, page, time_cursor
+from services.api.placing import Placing
 from services.api.problems import FieldError, not_found
 from services.api.requests import EmptyBody, OrderBody, Query, is_identifier, validated
 from services.api.routing import resource
 from services.api.shop import Shop
 from services.domain.errors import NotFound
-from services.domain.model import Order
-from services.domain.orders import cancel_order, create_order
+from services.domain.model import NewOrder, Order
+from services.domain.orders import cancel_order
+from services.domain.placing import Asked
 from services.domain.queries import find_order, find_user, orders_of_user
+
+_SMALL: Final = 16_384
+"""Bytes of a body that is parsed on the event loop: a thread would cost more than the parsing."""
 
 
 class Orders:
     """The resource."""
 
     def __init__(self, shop: Shop) -> None:
-        self._shop = shop
+        self._shop, self._placing = shop, Placing(shop)
 
     def routes(self) -> list[Route]:
         """Its paths; the user's list before the single order, which would match it too."""
@@ -36,17 +43,12 @@ class Orders:
     async def create(self, request: Request) -> Response:
         """201 with Location. 404 unknown user; 422 unknown product, price or total; 409 not enough stock."""
         body = await read_json(request, self._shop.max_body_bytes)
-        traceparent: str = request.scope[TRACEPARENT]
-
-        def work() -> Order:
-            new = validated(OrderBody, parse_object(body)).to_domain()
-            try:
-                return create_order(self._shop.engine, self._shop.zone, new, traceparent)
-            except NotFound as missing:
-                error = FieldError("userId", f"there is no {missing.kind} {missing.identifier}")
-                raise not_found(f"There is no {missing.kind} {missing.identifier}.", (error,)) from None
-
-        order = await self._shop.do(work)
+        new = _parsed(body) if len(body) <= _SMALL else await self._shop.do(lambda: _parsed(body))
+        try:
+            order = await self._placing.place(Asked(new, request.scope[TRACEPARENT]))
+        except NotFound as missing:
+            error = FieldError("userId", f"there is no {missing.kind} {missing.identifier}")
+            raise not_found(f"There is no {missing.kind} {missing.identifier}.", (error,)) from None
         return json_response(order_answer(order), 201, {"Location": f"/api/orders/{order.id}"})
 
     async def read(self, request: Request) -> Response:
@@ -85,6 +87,10 @@ class Orders:
             return cancel_order(self._shop.engine, order_id, traceparent)
 
         return json_response(order_answer(await self._shop.do(work)))
+
+
+def _parsed(body: bytes) -> NewOrder:
+    return validated(OrderBody, parse_object(body)).to_domain()
 
 
 def _order_id(request: Request) -> str:

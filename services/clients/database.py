@@ -7,13 +7,14 @@ the database ends it before its commit: for a deadlock, a lock that did not come
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
+from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, Transaction, make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import PoolResetState
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
 from services.clients.database_faults import OutcomeUnknown, refused, retryable, unavailable
@@ -43,6 +44,8 @@ _TRY_SECONDS: Final = 25.0
 _LOCK_SECONDS: Final = 5
 _IDLE_SECONDS: Final = 60
 _SQLITE_BUSY_MS: Final = 15_000
+_TRUSTED_SECONDS: Final = 1.0
+_USED: Final = "used"
 _IN_TRANSACTION: Final = 1  # SERVER_STATUS_IN_TRANS of MySQL's protocol
 
 
@@ -52,6 +55,8 @@ class _PyMySQL(Protocol):
     server_status: int
 
     def rollback(self) -> None: ...
+
+    def ping(self, reconnect: bool) -> None: ...
 
 
 def database_url(settings: DatabaseSettings) -> URL:
@@ -99,7 +104,6 @@ def _mysql(url: URL, pool_size: int, answer_seconds: int | None) -> Engine:
         isolation_level="READ COMMITTED",
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
         pool_recycle=3600,
         pool_reset_on_return=None,
         connect_args={
@@ -118,7 +122,26 @@ def _mysql(url: URL, pool_size: int, answer_seconds: int | None) -> Engine:
         if not state.terminate_only and connection.server_status & _IN_TRANSACTION:
             connection.rollback()
 
+    _ping_idle(engine)
     return engine
+
+
+def _ping_idle(engine: Engine) -> None:
+    """Asks a connection that was idle whether it still is one. A ping at every use would be a round trip each."""
+
+    @event.listens_for(engine, "connect")
+    @event.listens_for(engine, "checkin")
+    def _used(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_USED] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _alive(connection: _PyMySQL, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if monotonic() - record.info[_USED] < _TRUSTED_SECONDS:
+            return
+        try:
+            connection.ping(reconnect=False)
+        except engine.dialect.loaded_dbapi.Error as lost:
+            raise sa.exc.DisconnectionError("the connection was lost while it was idle") from lost
 
 
 def _sqlite(url: URL, pool_size: int) -> Engine:

@@ -1,87 +1,28 @@
-"""Creating, cancelling, expiring and deleting orders."""
+"""Storing, cancelling, expiring and deleting orders; placing.py makes them."""
 
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
-from zoneinfo import ZoneInfo
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from uuid_utils import uuid7
 
 from services.clients.database import write
-from services.clients.types import utc_now
 from services.domain import outbox, stock
-from services.domain.errors import Conflict, Invalid, NotFound
+from services.domain.errors import Conflict, NotFound
 from services.domain.locking import advance, lock_order
-from services.domain.model import NewOrder, Order, OrderItem
-from services.domain.tables import order_items, orders, products, users
+from services.domain.model import Order
+from services.domain.tables import order_items, orders
 
-AMOUNT_LIMIT = Decimal(10) ** 13
-
-
-def create_order(engine: Engine, zone: ZoneInfo, new: NewOrder, traceparent: str | None = None) -> Order:
-    """Stores a PENDING order, reserves its stock and appends OrderCreated and StockReserved.
-
-    Raises NotFound (user), Invalid (unknown product; price or total not the catalogue's), InsufficientStock.
-    """
-
-    def work(connection: Connection) -> Order:
-        user = connection.execute(sa.select(utc_now().label("now")).where(users.c.id == new.user_id)).first()
-        if user is None:
-            raise NotFound("user", new.user_id)
-        items = _priced(connection, new)
-        total = _total(new, items)
-        order = Order(
-            id=str(uuid7()),
-            user_id=new.user_id,
-            total_amount=total,
-            status="PENDING",
-            shipping_address=new.shipping_address,
-            items=items,
-            payment_status=None,
-            payment_method=None,
-            version=1,
-            order_date=user.now.astimezone(zone).date(),
-            created_at=user.now,
-            updated_at=user.now,
-            deleted_at=None,
-        )
-        reserved = stock.reserve(connection, order.pieces(), order.id, order.created_at)
-        insert_orders(connection, [order])
-        outbox.append(connection, [outbox.order_event("OrderCreated", order), *reserved], traceparent)
-        return order
-
-    return write(engine, work)
-
-
-def _priced(connection: Connection, new: NewOrder) -> tuple[OrderItem, ...]:
-    wanted = {item.product_id for item in new.items}
-    found = {row.id: row for row in connection.execute(sa.select(products).where(products.c.id.in_(sorted(wanted))))}
-    lines = []
-    for number, item in enumerate(new.items):
-        product = found.get(item.product_id)
-        if product is None:
-            raise Invalid(f"items[{number}].productId", f"there is no product {item.product_id}")
-        if item.price is not None and item.price != product.price:
-            raise Invalid(f"items[{number}].price", f"is {item.price}, the catalogue says {product.price}")
-        lines.append(OrderItem(product.id, product.name, item.quantity, product.price))
-    return tuple(lines)
-
-
-def _total(new: NewOrder, items: tuple[OrderItem, ...]) -> Decimal:
-    total = sum((item.price * item.quantity for item in items), Decimal("0.00"))
-    if new.total_amount is not None and new.total_amount != total:
-        raise Invalid("totalAmount", f"is {new.total_amount}, the items add up to {total}")
-    if total > AMOUNT_LIMIT:
-        raise Invalid("items", f"add up to {total}; an order can be up to {AMOUNT_LIMIT}")
-    return total
+_INSERT_ORDERS: Final = sa.insert(orders)
+_INSERT_ITEMS: Final = sa.insert(order_items)
 
 
 def insert_orders(connection: Connection, new: list[Order]) -> None:
     """Inserts whole orders with their lines, in two statements."""
     connection.execute(
-        sa.insert(orders),
+        _INSERT_ORDERS,
         [
             {
                 "id": order.id,
@@ -100,7 +41,7 @@ def insert_orders(connection: Connection, new: list[Order]) -> None:
         ],
     )
     connection.execute(
-        sa.insert(order_items),
+        _INSERT_ITEMS,
         [
             {
                 "id": item_id,

@@ -1,4 +1,4 @@
-"""Moving stock: reserved by a new order, deducted by its payment, released by its end, adjusted by hand."""
+"""Moving stock that a new order reserved: deducted by its payment, released by its end; and adjusting it by hand."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,22 +8,11 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import database_now, write
 from services.domain import outbox
-from services.domain.errors import Conflict, InsufficientStock, Invalid, NotFound
+from services.domain.errors import Conflict, Invalid, NotFound
 from services.domain.locking import lock_stock, write_stock
 from services.domain.model import Inventory
 
 QUANTITY_LIMIT = 2**31 - 1
-
-
-def reserve(connection: Connection, pieces: Mapping[str, int], order_id: str, now: datetime) -> list[outbox.Event]:
-    """Reserves free pieces. Raises InsufficientStock, naming the first product that has too few."""
-
-    def taken(stock: Inventory, wanted: int) -> Inventory:
-        if stock.available < wanted:
-            raise InsufficientStock(stock.product_id, wanted, stock.available)
-        return replace(stock, reserved=stock.reserved + wanted)
-
-    return _move(connection, pieces, taken, "StockReserved", order_id, now)
 
 
 def deduct(connection: Connection, pieces: Mapping[str, int], order_id: str, now: datetime) -> list[outbox.Event]:
@@ -75,8 +64,6 @@ def _move(
     for product_id, count in sorted(pieces.items()):
         stock = before.get(product_id)
         if stock is None:
-            if event_type == "StockReserved":
-                raise InsufficientStock(product_id, count, 0)
             continue  # imported orders may name products that were never stocked
         after.append(replace(move(stock, count), version=stock.version + 1))
     write_stock(connection, after)

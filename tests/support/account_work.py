@@ -19,8 +19,9 @@ from services.clients.lease import Lease
 from services.clients.relational_schema import require_current
 from services.domain import queries, stock
 from services.domain.model import NewItem, NewOrder, Order
-from services.domain.orders import cancel_order, create_order, delete_order
+from services.domain.orders import cancel_order, delete_order
 from services.domain.payments import accept_payment, refund_order, refuse_payment
+from services.domain.placing import create_order
 from services.domain.repair import restate_order
 from services.reconciler import relational
 from services.relay.binlog import Binlog

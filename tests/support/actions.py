@@ -16,8 +16,9 @@ from services.clients.database import write
 from services.domain.errors import DomainError
 from services.domain.imports import ImportedOrder, import_orders
 from services.domain.model import NewItem, NewOrder, OrderItem, PaymentMethod
-from services.domain.orders import cancel_order, create_order, delete_order, expire_order
+from services.domain.orders import cancel_order, delete_order, expire_order
 from services.domain.payments import accept_payment, refund_order, refuse_payment
+from services.domain.placing import create_order
 from services.domain.repair import restate_order
 from services.domain.stock import adjust_quantity, set_quantity
 from services.domain.tables import inventory, order_items, orders, outbox, payments, products, users

@@ -15,7 +15,7 @@ from services.clients.database import write
 from services.clients.lease import Lease
 from services.domain import outbox as events
 from services.domain.model import NewItem, NewOrder
-from services.domain.orders import create_order
+from services.domain.placing import create_order
 from services.relay.leading import LEASE
 from services.relay.outbox import Outbox
 from tests.support.outbox import insert_event, pending, rows, seconds_from_now, set_columns

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from services.clients import database
 from services.clients.database import OutcomeUnknown, connect, retryable, unavailable, write
 from services.domain.model import NewItem, NewOrder
-from services.domain.orders import create_order
+from services.domain.placing import create_order
 from services.domain.tables import users
 from services.settings import DatabaseSettings
 from tests.support.databases import url_of

@@ -19,7 +19,7 @@ from services.clients import clickhouse
 from services.clients.clickhouse_schema import migrate_clickhouse
 from services.clients.database import write
 from services.domain.model import NewItem, NewOrder
-from services.domain.orders import create_order
+from services.domain.placing import create_order
 from services.domain.tables import outbox
 from services.events import all_topics
 from tests.support.broker import Broker, start_broker

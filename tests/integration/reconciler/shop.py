@@ -14,7 +14,7 @@ from services.clients.clickhouse import Client
 from services.clients.database import write
 from services.clients.types import utc_now
 from services.domain.model import NewItem, NewOrder, Order
-from services.domain.orders import create_order
+from services.domain.placing import create_order
 from services.domain.tables import outbox
 from services.events import analytics_row, parse_order_event
 from services.reconciler.comparison import compare

@@ -151,7 +151,7 @@ def test_a_database_that_is_away_is_503_to_be_tried_again(
     def away(*_arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr("services.api.orders.create_order", away)
+    monkeypatch.setattr("services.api.placing.place_orders", away)
     answer = api.post("/api/orders", ORDER)
     assert (answer.status_code, problem(answer)["type"]) == (503, "/problems/unavailable")
     assert answer.headers["retry-after"] == "1"
@@ -164,7 +164,7 @@ def test_a_commit_whose_outcome_nobody_knows_is_503_not_to_be_asked_for_again_bl
     def lost(*_arguments: object) -> None:
         raise OutcomeUnknown("the database went away during a commit: secret")
 
-    monkeypatch.setattr("services.api.orders.create_order", lost)
+    monkeypatch.setattr("services.api.placing.place_orders", lost)
     answer = api.post("/api/orders", ORDER)
     assert (answer.status_code, problem(answer)["type"]) == (503, "/problems/outcome-unknown")
     assert "retry-after" not in answer.headers
@@ -176,7 +176,7 @@ def test_a_database_that_refuses_is_a_fault_of_ours(api: AppClient, monkeypatch:
     def refuses(*_arguments: object) -> None:
         raise sa.exc.OperationalError("UPDATE secret", {}, Exception(code, "no"))
 
-    monkeypatch.setattr("services.api.orders.create_order", refuses)
+    monkeypatch.setattr("services.api.placing.place_orders", refuses)
     assert api.post("/api/orders", ORDER).status_code == 500
 
 

@@ -16,7 +16,8 @@ from services.clients.database import database_now, write
 from services.doctor.check import CannotLook
 from services.doctor.shop import ProbeLeft, Shop
 from services.domain.model import NewItem, NewOrder, Order
-from services.domain.orders import create_order, delete_order
+from services.domain.orders import delete_order
+from services.domain.placing import create_order
 from services.domain.tables import orders, outbox
 from tests.support.databases import empty_database, open_database
 from tests.support.shop import SHOP, events

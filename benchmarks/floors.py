@@ -1,0 +1,141 @@
+"""What the API is compared with: the database and the HTTP server with as little as possible around them.
+
+`python -m benchmarks.floors sql MYSQL_URL CLIENTS SECONDS`: the statements of one order, as the API sends them, in
+threads of bare pymysql. Prints one line of JSON. `python -m benchmarks.floors http PORT`: a Starlette application
+that reads JSON and answers as much as the API does, on the API's own server settings, until it is told to stop.
+"""
+
+import json
+import random
+import sys
+import threading
+import time
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pymysql
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine, make_url
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from uuid_utils import uuid7
+
+from benchmarks.hammer import PRODUCTS
+from services.api.server import listen, serve
+from services.clients.database import connect
+from services.domain.model import NewItem, NewOrder
+from services.domain.placing import create_order
+from services.load import percentile
+from services.observability.process import StopSignal
+from services.settings import DatabaseSettings
+
+Statement = tuple[str, Any]
+
+
+def statements_of_an_order(engine: Engine) -> tuple[str, list[Statement]]:
+    """Places an order of two items; its id and what was sent to the database for it, without the commit."""
+    seen: list[Statement] = []
+
+    def note(_connection: object, cursor: object, statement: str, parameters: Any, *_more: object) -> None:
+        seen.append((statement, parameters))
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        new = NewOrder("1", (NewItem("101", 1), NewItem("102", 2)))
+        return create_order(engine, ZoneInfo("UTC"), new).id, seen
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+class _Loop(threading.Thread):
+    """One client: the captured statements over and over, with ids and stock of its own."""
+
+    def __init__(self, url: str, captured: tuple[str, list[Statement]], until: float) -> None:
+        super().__init__()
+        self._order_id, self._statements = captured
+        self._until, self.latencies = until, cast(list[float], [])
+        parts = make_url(url)
+        self._connection = pymysql.connect(
+            host=parts.host,
+            port=parts.port or 3306,
+            user=parts.username,
+            password=parts.password or "",
+            database=parts.database,
+            charset="utf8mb4",
+            init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        )
+
+    def run(self) -> None:
+        while (began := time.perf_counter()) < self._until:
+            try:
+                self._order()
+            except pymysql.err.OperationalError:  # a deadlock: the same again, as the API does
+                self._connection.rollback()
+                continue
+            self.latencies.append(time.perf_counter() - began)
+
+    def _order(self) -> None:
+        users, shelf, stock, order, items, events = self._statements
+        chosen = sorted(random.sample(PRODUCTS, 2))
+        with self._connection.cursor() as cursor:
+            cursor.execute(*users)
+            cursor.fetchall()
+            cursor.execute(shelf[0], tuple(chosen))
+            rows = [(row[0], row[3], row[4] + 1, row[5] + 1) for row in cursor.fetchall()]
+            columns = [value for column in (1, 2, 3) for row in rows for value in (row[0], row[column])]
+            cursor.execute(stock[0], (*columns, *chosen))
+            fresh = str(uuid7())
+            for statement, parameters in (order, items, events):
+                batch = parameters if isinstance(parameters, list) else [parameters]
+                cursor.executemany(statement, [self._renewed(one, fresh) for one in batch])
+        self._connection.commit()
+
+    def _renewed(self, parameters: tuple[Any, ...], fresh: str) -> tuple[Any, ...]:
+        """New values for what was unique: ids have 36 characters, and the order's is found in payloads too."""
+        return tuple(
+            str(uuid7())
+            if isinstance(value, str) and len(value) == 36 and value != self._order_id
+            else value.replace(self._order_id, fresh)
+            if isinstance(value, str)
+            else value
+            for value in parameters
+        )
+
+
+def sql(url: str, clients: int, seconds: float) -> dict[str, object]:
+    """Orders a second and latency of the bare loop."""
+    captured = statements_of_an_order(connect(DatabaseSettings.model_validate({"database_url": url})))
+    cpu, began = time.process_time(), time.perf_counter()
+    loops = [_Loop(url, captured, began + seconds) for _ in range(clients)]
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+    took = time.perf_counter() - began
+    latencies = [latency for loop in loops for latency in loop.latencies]
+    return {
+        "per_second": round(len(latencies) / took, 1),
+        "p50_ms": round(percentile(latencies, 0.5) * 1000, 1),
+        "p99_ms": round(percentile(latencies, 0.99) * 1000, 1),
+        "cpu_s_per_1000": round((time.process_time() - cpu) / len(latencies) * 1000, 2),
+        "statements": len(captured[1]) + 1,
+    }
+
+
+async def _answer(request: Request) -> Response:
+    json.loads(await request.body())
+    return Response(b'{"padding":"' + b"x" * 600 + b'"}', 201, media_type="application/json")
+
+
+def http(port: int) -> None:
+    """Serves until the process is told to stop."""
+    serve(Starlette(routes=[Route("/api/orders", _answer, methods=["POST"])]), listen("127.0.0.1", port), StopSignal())
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "http":
+        http(int(sys.argv[2]))
+    else:
+        print(json.dumps(sql(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))))
