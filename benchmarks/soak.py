@@ -22,7 +22,6 @@ from benchmarks.machine import keep, machine
 from tests.e2e.oracle import mended, shop_totals, shown_totals
 from tests.support.process import wait_until
 from tests.support.stack import engine
-from tests.support.stack.reaper import can_have_testcontainers_reaper
 from tests.support.stack.stack import Stack
 from tests.support.traffic import Traffic, last_seen
 
@@ -116,8 +115,6 @@ def soak(
     where, figures = machine(), {"minutes": minutes, "rate": rate, "seed": chosen, "config": config()}
     problem = ""
     client = engine.connect()
-    if not can_have_testcontainers_reaper(client):
-        os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     engine.sweep(client)
     client.close()
     with Stack(config()) as stack:

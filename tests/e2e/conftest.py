@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from tests.support.stack import engine, reaper
+from tests.support.stack import engine
 from tests.support.stack.stack import Stack
 
 PLUGINS = os.environ.get("MILLRACE_CONNECT_PLUGINS", "")
@@ -31,8 +31,6 @@ NOT_RUN = (
 def clean_engine() -> Iterator[None]:
     """What dead runs left is removed first; what this run made is gone in the end, or the run fails."""
     client = engine.connect()
-    if "TESTCONTAINERS_RYUK_DISABLED" not in os.environ and not reaper.can_have_testcontainers_reaper(client):
-        os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
     engine.sweep(client)
     before = _looked_at(client)
     yield

@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from confluent_kafka import Consumer, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from sqlalchemy.engine import Engine
 
 from services.clients import clickhouse
@@ -28,6 +28,11 @@ from tests.support.databases import is_locked, url_of
 from tests.support.process import Subprocess, wait_until
 
 READ_SECONDS = 10.0
+_COMING_BACK = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+)
 _numbers = itertools.count(1)
 
 
@@ -172,11 +177,15 @@ class World:
         return sum(high - low for low, high in marks)
 
     def committed(self, group: str, topic: str) -> int:
-        """The sum of a group's committed offsets: how many messages it has done."""
+        """The sum of a group's committed offsets: how many messages it has done. 0 while a broker is coming back."""
         consumer = Consumer({"bootstrap.servers": self.broker.bootstrap, "group.id": group})
         try:
             asked = [TopicPartition(topic, partition) for partition in range(self.partitions)]
             return sum(max(answer.offset, 0) for answer in consumer.committed(asked, timeout=READ_SECONDS))
+        except KafkaException as error:
+            if error.args[0].code() in _COMING_BACK:
+                return 0
+            raise
         finally:
             consumer.close()
 

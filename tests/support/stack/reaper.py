@@ -7,6 +7,7 @@ its standard input, which only its parent holds open, and then removes everythin
 from __future__ import annotations
 
 import atexit
+import os
 import subprocess
 import sys
 from functools import cache
@@ -24,8 +25,10 @@ from tests.support.stack.engine import connect, remove_session
 def watch_over_this_process() -> subprocess.Popen[bytes] | None:
     """Starts a reaper for this session, once; None when testcontainers' own does it."""
     if not testcontainers_config.ryuk_disabled:
-        Reaper.get_instance()
-        return None
+        if _can_have_testcontainers_reaper(connect()):
+            Reaper.get_instance()
+            return None
+        os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
     process = subprocess.Popen(
         [sys.executable, "-m", __spec__.name, SESSION_ID],
         cwd=PROJECT,
@@ -38,7 +41,7 @@ def watch_over_this_process() -> subprocess.Popen[bytes] | None:
     return process
 
 
-def can_have_testcontainers_reaper(client: docker.DockerClient) -> bool:
+def _can_have_testcontainers_reaper(client: docker.DockerClient) -> bool:
     """Whether its image is on the engine: pulling it takes a registry, and minutes to find that there is none."""
     return bool(client.images.list(testcontainers_config.ryuk_image))
 
