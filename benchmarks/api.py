@@ -112,7 +112,7 @@ def _json(arguments: list[str]) -> dict[str, Any]:
 def everything(folder: Path) -> Iterator[dict[str, Any]]:
     """What is measured, by name: a callable of (clients, seconds)."""
     with ExitStack() as ends:
-        stack = ends.enter_context(Stack({"images": "local"}, program=durable_mysql))
+        stack = ends.enter_context(Stack({"images": "local", "sink": "python"}, program=durable_mysql))
         stack.up()
         stack.wait_healthy()
         mysql = prepared(stack.outputs["environment"]["url"])

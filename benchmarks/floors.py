@@ -77,31 +77,30 @@ class _Loop(threading.Thread):
             self.latencies.append(time.perf_counter() - began)
 
     def _order(self) -> None:
-        users, shelf, stock, order, items, events = self._statements
+        shelf, stock, order, items, events = self._statements
         chosen = sorted(random.sample(PRODUCTS, 2))
         with self._connection.cursor() as cursor:
-            cursor.execute(*users)
-            cursor.fetchall()
-            cursor.execute(shelf[0], tuple(chosen))
-            rows = [(row[0], row[3], row[4] + 1, row[5] + 1) for row in cursor.fetchall()]
-            columns = [value for column in (1, 2, 3) for row in rows for value in (row[0], row[column])]
-            cursor.execute(stock[0], (*columns, *chosen))
+            cursor.execute(shelf[0], {**shelf[1], "ids_1": chosen[0], "ids_2": chosen[1]})
+            values: dict[str, Any] = {}
+            for n, row in enumerate(cursor.fetchall()):
+                values |= {f"p{n}": row[1], f"q{n}": row[4], f"r{n}": row[5] + 1, f"v{n}": row[6] + 1}
+            cursor.execute(stock[0], values)
             fresh = str(uuid7())
             for statement, parameters in (order, items, events):
                 batch = parameters if isinstance(parameters, list) else [parameters]
                 cursor.executemany(statement, [self._renewed(one, fresh) for one in batch])
         self._connection.commit()
 
-    def _renewed(self, parameters: tuple[Any, ...], fresh: str) -> tuple[Any, ...]:
+    def _renewed(self, parameters: dict[str, Any], fresh: str) -> dict[str, Any]:
         """New values for what was unique: ids have 36 characters, and the order's is found in payloads too."""
-        return tuple(
-            str(uuid7())
+        return {
+            name: str(uuid7())
             if isinstance(value, str) and len(value) == 36 and value != self._order_id
             else value.replace(self._order_id, fresh)
             if isinstance(value, str)
             else value
-            for value in parameters
-        )
+            for name, value in parameters.items()
+        }
 
 
 def sql(url: str, clients: int, seconds: float) -> dict[str, object]:

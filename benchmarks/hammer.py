@@ -1,6 +1,7 @@
 """Clients that post orders as fast as they are answered: `python -m benchmarks.hammer URL CLIENTS SECONDS`.
 
-Orders of two items. A process of its own, written for little CPU of its own: on a small machine the client competes with what it measures.
+Orders of two items. A process of its own, with little CPU of its own: on a small machine it competes with what it
+measures.
 Prints one line of JSON: answers by status, answered a second, latency in milliseconds, CPU seconds of this process.
 """
 

@@ -16,9 +16,9 @@ from services.domain.errors import DomainError
 from services.domain.model import Order
 from services.domain.placing import Asked, place_orders
 
-_AT_ONCE: Final = 2
+AT_ONCE: Final = 2
 _MOST: Final = 32
-_WAITING: Final = 512
+WAITING: Final = 512
 _SECONDS: Final = 30.0
 
 _Place = tuple[Asked, "asyncio.Future[Order]"]
@@ -34,11 +34,11 @@ class Placing:
 
     async def place(self, asked: Asked) -> Order:
         """The stored order. Raises as services.domain.placing.create_order, and a 503 problem where too many wait."""
-        if len(self._waiting) >= _WAITING:
+        if len(self._waiting) >= WAITING:
             raise unavailable_now("Too many orders wait for the database")
         stored: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, stored))
-        if len(self._transactions) < _AT_ONCE:
+        if len(self._transactions) < AT_ONCE:
             task = asyncio.create_task(self._work())
             self._transactions.add(task)
             task.add_done_callback(self._transactions.discard)

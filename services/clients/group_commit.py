@@ -60,8 +60,11 @@ class GroupCommit:
     def _commit(self, jobs: list[_Job]) -> None:
         try:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-                for job in jobs:
-                    _try(job, connection)
+                if len(jobs) == 1:  # nobody else's work to keep: the transaction itself is rolled back
+                    jobs[0].value = jobs[0].work(connection)
+                else:
+                    for job in jobs:
+                        _try(job, connection)
         except BaseException as failed:
             for job in jobs:
                 job.error = job.error or failed

@@ -110,6 +110,25 @@ class cents(FunctionElement[int]):  # noqa: N801
         super().__init__(amount)
 
 
+class json_array_of(FunctionElement[str]):  # noqa: N801
+    """The values of a column as the text of a JSON array, in no particular order."""
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        super().__init__(column)
+
+
+@compiles(json_array_of, "mysql")
+def _(element: json_array_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"JSON_ARRAYAGG({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(json_array_of, "sqlite")
+def _(element: json_array_of, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **kw)})"
+
+
 @compiles(utc_now, "mysql")
 def _(element: utc_now, compiler: SQLCompiler, **kw: Any) -> str:
     return "(UTC_TIMESTAMP(6))"

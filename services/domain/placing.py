@@ -4,6 +4,7 @@ A transaction costs round trips and an fsync however much is in it. Orders that 
 stock of a product or for a free connection, share both. Each is accepted or refused by itself.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 from uuid_utils import uuid7
 
 from services.clients.database import write
-from services.clients.types import utc_now
+from services.clients.types import json_array_of, utc_now
 from services.domain import outbox
 from services.domain.also import Also
 from services.domain.errors import DomainError, InsufficientStock, Invalid, NotFound
@@ -28,12 +29,14 @@ from services.domain.tables import inventory, products, users
 AMOUNT_LIMIT: Final = Decimal(10) ** 13
 _ZERO: Final = Decimal("0.00")
 
-_USERS: Final = sa.select(users.c.id).where(users.c.id.in_(sa.bindparam("ids", expanding=True)))
+_KNOWN: Final = users.c.id.in_(sa.bindparam("users", expanding=True))
+_USERS: Final = sa.select(users.c.id).where(_KNOWN)
 
 # Products are read in the order of their key, so their stock is locked in that order. Left to itself MySQL reads a
 # small table from end to end and locks the stock of products that nobody asked for: two such statements deadlock.
 _SHELF: Final = (
     sa.select(
+        sa.select(json_array_of(users.c.id)).where(_KNOWN).scalar_subquery().label("users"),
         products.c.id,
         products.c.name,
         products.c.price,
@@ -62,11 +65,14 @@ class Asked:
 
 
 class _Shelf:
-    """The products asked for and their locked stock, as it is after the orders placed so far."""
+    """The products asked for and their locked stock, as it is after the orders placed so far; and who asks."""
 
     def __init__(self, connection: Connection, asked: Sequence[Asked]) -> None:
         wanted = {item.product_id for each in asked for item in each.new.items}
-        rows = connection.execute(_SHELF, {"ids": sorted(wanted)}).all()
+        people = {"users": sorted({each.new.user_id for each in asked})}
+        rows = connection.execute(_SHELF, {"ids": sorted(wanted), **people}).all()
+        # one round trip brings both; without any known product there is no row to carry the users
+        self.users = set(json.loads(rows[0].users or "[]") if rows else connection.scalars(_USERS, people))
         self.products = {row.id: row for row in rows}
         self.stock = {
             row.id: Inventory(row.id, row.quantity, row.reserved, row.version)
@@ -131,13 +137,12 @@ def create_order(
 
 
 def _place(connection: Connection, zone: ZoneInfo, asked: Sequence[Asked]) -> list[Order | DomainError]:
-    known = set(connection.scalars(_USERS, {"ids": sorted({each.new.user_id for each in asked})}))
     shelf = _Shelf(connection, asked)
     outcomes: list[Order | DomainError] = []
     happened: list[tuple[outbox.Event, str | None]] = []
     for each in asked:
         try:
-            order, reserved = _one(each.new, known, shelf, zone)
+            order, reserved = _one(each.new, shelf, zone)
         except DomainError as refusal:
             outcomes.append(refusal)
             continue
@@ -158,8 +163,8 @@ def _place(connection: Connection, zone: ZoneInfo, asked: Sequence[Asked]) -> li
     return outcomes
 
 
-def _one(new: NewOrder, known: set[str], shelf: _Shelf, zone: ZoneInfo) -> tuple[Order, list[Inventory]]:
-    if new.user_id not in known:
+def _one(new: NewOrder, shelf: _Shelf, zone: ZoneInfo) -> tuple[Order, list[Inventory]]:
+    if new.user_id not in shelf.users:
         raise NotFound("user", new.user_id)
     items = shelf.lines(new)
     order = Order(

@@ -175,13 +175,13 @@ def test_what_was_left_open_is_rolled_back_when_the_connection_goes_home(engine:
 
 
 def test_an_order_costs_few_statements(engine: Engine) -> None:
-    """Each is a round trip, most of them with a product's row locked. Counted by the server, pings aside."""
+    """Each is a round trip, most of them with a product's row locked: read, stock, order, lines, events, commit."""
     place = NewOrder("1", tuple(NewItem(product, 1) for product in ("101", "102", "103")))
     create_order(engine, ZoneInfo("UTC"), place)
     before = _questions(engine)
     create_order(engine, ZoneInfo("UTC"), place)
     counting = 3  # the status itself, its rollback, and the rollback before
-    assert _questions(engine) - before - counting <= 10
+    assert _questions(engine) - before - counting <= 6
 
 
 def _questions(engine: Engine) -> int:
