@@ -11,7 +11,7 @@ from typing import Final
 
 from services.api.problems import unavailable_now
 from services.api.shop import Shop
-from services.clients.database import OutcomeUnknown, unavailable
+from services.clients.database import unavailable
 from services.domain.errors import DomainError
 from services.domain.model import Order
 from services.domain.placing import Asked, place_orders
@@ -67,7 +67,7 @@ class Placing:
                 lambda: place_orders(self._shop.engine, self._shop.zone, [asked for asked, _ in batch])
             )
         except Exception as error:
-            if len(batch) > 1 and not (unavailable(error) or isinstance(error, OutcomeUnknown)):
+            if len(batch) > 1 and not unavailable(error):
                 # what one of them brought about is no concern of the others
                 for place in batch:
                     await self._store([place])
