@@ -1,17 +1,19 @@
 """/api/orders: placing, reading and cancelling orders."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from services.api.answers import json_response, order_answer
-from services.api.body import parse_object, read_body, read_json
-from services.api.boundary import TRACEPARENT
 from services.api.paging import Key, limit_of, page, time_cursor
+from services.api.posting import Post, Posting
 from services.api.problems import FieldError, not_found
-from services.api.requests import EmptyBody, OrderBody, Query, is_identifier, validated
+from services.api.requests import EmptyBody, OrderBody, Query, is_identifier
 from services.api.routing import resource
 from services.api.shop import Shop
+from services.domain.also import Also
 from services.domain.errors import NotFound
 from services.domain.model import Order
 from services.domain.orders import cancel_order, create_order
@@ -27,27 +29,24 @@ class Orders:
     def routes(self) -> list[Route]:
         """Its paths; the user's list before the single order, which would match it too."""
         return [
-            resource("/api/orders", post=self.create),
+            resource("/api/orders", post=Posting(self._shop, OrderBody, self.create)),
             resource("/api/orders/user/{userId}", get=self.of_user),
             resource("/api/orders/{id}", get=self.read),
-            resource("/api/orders/{id}/cancel", post=self.cancel),
+            resource("/api/orders/{id}/cancel", post=Posting(self._shop, EmptyBody, self.cancel, body_optional=True)),
         ]
 
-    async def create(self, request: Request) -> Response:
+    def create(self, post: Post[OrderBody]) -> Response:
         """201 with Location. 404 unknown user; 422 unknown product, price or total; 409 not enough stock."""
-        body = await read_json(request, self._shop.max_body_bytes)
-        traceparent: str = request.scope[TRACEPARENT]
+        new = post.body.to_domain()
 
-        def work() -> Order:
-            new = validated(OrderBody, parse_object(body)).to_domain()
+        def place(also: Also[Order] | None) -> Order:
             try:
-                return create_order(self._shop.engine, self._shop.zone, new, traceparent)
+                return create_order(self._shop.engine, self._shop.zone, new, post.traceparent, also=also)
             except NotFound as missing:
                 error = FieldError("userId", f"there is no {missing.kind} {missing.identifier}")
                 raise not_found(f"There is no {missing.kind} {missing.identifier}.", (error,)) from None
 
-        order = await self._shop.do(work)
-        return json_response(order_answer(order), 201, {"Location": f"/api/orders/{order.id}"})
+        return post.once(place, _placed)
 
     async def read(self, request: Request) -> Response:
         """200, or 404 for an unknown or deleted order."""
@@ -73,21 +72,20 @@ class Orders:
 
         return json_response(page(await self._shop.do(work), limit, _newest_first, order_answer))
 
-    async def cancel(self, request: Request) -> Response:
+    def cancel(self, post: Post[EmptyBody]) -> Response:
         """The cancelled order. 404 unknown; 409 in any state but PENDING."""
-        order_id = _order_id(request)
-        body = await read_body(request, self._shop.max_body_bytes)
-        traceparent: str = request.scope[TRACEPARENT]
-
-        def work() -> Order:
-            if body:
-                validated(EmptyBody, parse_object(body))
-            return cancel_order(self._shop.engine, order_id, traceparent)
-
-        return json_response(order_answer(await self._shop.do(work)))
+        order_id = _order_id(post)
+        return post.once(
+            lambda also: cancel_order(self._shop.engine, order_id, post.traceparent, also=also),
+            lambda order: json_response(order_answer(order)),
+        )
 
 
-def _order_id(request: Request) -> str:
+def _placed(order: Order) -> Response:
+    return json_response(order_answer(order), 201, {"Location": f"/api/orders/{order.id}"})
+
+
+def _order_id(request: Request | Post[Any]) -> str:
     order_id: str = request.path_params["id"]
     if not is_identifier(order_id):
         raise not_found("There is no such order.")

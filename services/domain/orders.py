@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 from services.clients.database import write
 from services.clients.types import utc_now
 from services.domain import outbox, stock
+from services.domain.also import Also
 from services.domain.errors import Conflict, Invalid, NotFound
 from services.domain.locking import advance, lock_order
 from services.domain.model import NewOrder, Order, OrderItem
@@ -20,7 +21,9 @@ from services.domain.tables import order_items, orders, products, users
 AMOUNT_LIMIT = Decimal(10) ** 13
 
 
-def create_order(engine: Engine, zone: ZoneInfo, new: NewOrder, traceparent: str | None = None) -> Order:
+def create_order(
+    engine: Engine, zone: ZoneInfo, new: NewOrder, traceparent: str | None = None, also: Also[Order] | None = None
+) -> Order:
     """Stores a PENDING order, reserves its stock and appends OrderCreated and StockReserved.
 
     Raises NotFound (user), Invalid (unknown product; price or total not the catalogue's), InsufficientStock.
@@ -50,6 +53,8 @@ def create_order(engine: Engine, zone: ZoneInfo, new: NewOrder, traceparent: str
         reserved = stock.reserve(connection, order.pieces(), order.id, order.created_at)
         insert_orders(connection, [order])
         outbox.append(connection, [outbox.order_event("OrderCreated", order), *reserved], traceparent)
+        if also is not None:
+            also(connection, order)
         return order
 
     return write(engine, work)
@@ -116,11 +121,16 @@ def insert_orders(connection: Connection, new: list[Order]) -> None:
     )
 
 
-def cancel_order(engine: Engine, order_id: str, traceparent: str | None = None) -> Order:
+def cancel_order(
+    engine: Engine, order_id: str, traceparent: str | None = None, also: Also[Order] | None = None
+) -> Order:
     """PENDING becomes CANCELLED and its stock is free again. Raises NotFound, Conflict in any other state."""
 
     def work(connection: Connection) -> Order:
-        return _cancel(connection, order_id, traceparent)
+        order = _cancel(connection, order_id, traceparent)
+        if also is not None:
+            also(connection, order)
+        return order
 
     return write(engine, work)
 
