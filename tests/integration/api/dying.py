@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy.engine import Connection, Engine
 
 from services.api import __main__ as api
-from services.api import orders
 from services.clients import database
 from services.domain import orders as domain
 
@@ -25,11 +24,11 @@ def _die() -> None:
 
 
 def _after_commit(patch: pytest.MonkeyPatch) -> None:
-    def create_and_die(*arguments: Any, **named: Any) -> None:
-        domain.create_order(*arguments, **named)
+    def write_and_die(engine: Engine, work: Callable[[Connection], Any]) -> None:
+        database.write(engine, work)
         _die()
 
-    patch.setattr(orders, "create_order", create_and_die)
+    patch.setattr(domain, "write", write_and_die)
 
 
 def _before_commit(patch: pytest.MonkeyPatch) -> None:
