@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -75,19 +75,24 @@ class Keep:
     """Where an action's answer goes. Without a claim, of a request without a key, it goes nowhere and costs nothing."""
 
     def __init__(self, claim: domain.Claim | None) -> None:
-        self._claim = claim
+        self.claim = claim
         self._final_of: dict[bytes, bool] = {}
 
-    def also(self, answer: Callable[[T], Response], final: bool = True) -> Also[T] | None:
+    def also(
+        self, answer: Callable[[T], Response], final: bool = True, beside: Also[T] | None = None
+    ) -> Also[T] | None:
         """For a domain function's ``also``: stores the answer to what the function returns, in its transaction.
 
         ``final=False`` for an action in several transactions: the answer that is repeated if a later one never comes.
+        ``beside``: what else belongs to the change.
         """
-        claim = self._claim
+        claim = self.claim
         if claim is None:
-            return None
+            return beside
 
         def keep(connection: Connection, value: T) -> None:
+            if beside is not None:
+                beside(connection, value)
             response = answer(value)
             domain.keep(connection, claim, _stored(response), final)
             self._final_of[bytes(response.body)] = final
@@ -102,14 +107,12 @@ class Keep:
             raise RuntimeError("a POST answers what it did not store: give Keep.also to the domain function") from None
 
 
-def once(engine: Engine, key: Key | None, seconds: int, request_id: str, work: Callable[[Keep], Response]) -> Response:
-    """What ``work`` answers, or has answered to an earlier request with this key. Blocks.
+def begin(engine: Engine, key: Key, seconds: int) -> Keep | Response:
+    """Where this request's answer goes, or the answer to an earlier request with this key. Blocks.
 
-    ``seconds``: how long another request with the key is told to wait, if this one is never heard of again. Raises
-    what ``work`` raises, and problems: 409 while another request has the key, 422 when it stands for another request.
+    ``seconds``: how long others with the key are told to wait if this request is never heard of again. Raises
+    problems: 409 while another request has the key, 422 when it stands for another request.
     """
-    if key is None:
-        return work(Keep(None))
     try:
         found = domain.claim(engine, key.scope, key.digest, seconds)
     except domain.OtherRequest:
@@ -118,33 +121,34 @@ def once(engine: Engine, key: Key | None, seconds: int, request_id: str, work: C
         raise _still_running() from None
     except OutcomeUnknown:  # of the claim: nothing was done
         raise unavailable_now("The database went away") from None
-    if isinstance(found, domain.Answer):
-        return _again(found)
-    try:
-        return _work(engine, found, request_id, work)
-    except domain.TakenOver:
-        raise _still_running() from None
-    except OutcomeUnknown:  # the claim stays: whoever asks again gets the answer, or does it once the claim ran out
-        raise outcome_unknown(_AGAIN_SECONDS) from None
+    return _again(found) if isinstance(found, domain.Answer) else Keep(found)
 
 
-def _work(engine: Engine, claim: domain.Claim, request_id: str, work: Callable[[Keep], Response]) -> Response:
-    keep = Keep(claim)
-    try:
-        response = work(keep)
-    except (domain.TakenOver, OutcomeUnknown):
-        raise
-    except Exception as error:
-        problem = from_exception(error)
-        if problem.status not in _STORED or "Retry-After" in problem.headers:
-            _release(engine, claim)
-            raise
-        refusal = problem.response(request_id)
-        domain.settle(engine, claim, _stored(refusal))
-        return refusal
-    if not keep.is_final(response):
-        _release(engine, claim)
+def end(engine: Engine, keep: Keep, response: Response) -> Response:
+    """After the action has answered. Blocks. Raises RuntimeError for a route that did not store its answer."""
+    if keep.claim is not None and not keep.is_final(response):
+        _release(engine, keep.claim)
     return response
+
+
+def fail(engine: Engine, keep: Keep, error: Exception, request_id: str) -> NoReturn:
+    """After the action has raised; within its ``except``. Blocks. Raises what is to be answered."""
+    if keep.claim is None:
+        raise error
+    if isinstance(error, domain.TakenOver):
+        raise _still_running() from None
+    if isinstance(error, OutcomeUnknown):
+        # the claim stays: whoever asks again gets the answer, or does it once the claim has run out
+        raise outcome_unknown(_AGAIN_SECONDS) from None
+    problem = from_exception(error)
+    if problem.status in _STORED and "Retry-After" not in problem.headers:
+        try:
+            domain.settle(engine, keep.claim, _stored(problem.response(request_id)))
+        except domain.TakenOver:
+            raise _still_running() from None
+    else:
+        _release(engine, keep.claim)
+    raise error
 
 
 def _release(engine: Engine, claim: domain.Claim) -> None:

@@ -1,19 +1,23 @@
 """The one way a POST goes, so that none can leave something out: credential, key, body, model, then the action once.
 
-A route gives its body's model and a function that runs in a thread. Whatever that function changes, it changes within
-``Post.once`` (or ``Post.in_steps``), which honours the client's Idempotency-Key.
+A route gives its body's model and what does the work: a function that runs in a thread and changes things by
+``post.once``, or a coroutine function, where it waits for others in between, that does so by ``post.in_steps``. Both
+honour the client's Idempotency-Key.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Generic, TypeVar
+from contextlib import AbstractAsyncContextManager, nullcontext
+from inspect import iscoroutinefunction
+from typing import Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.api import idempotency
 from services.api.body import parse_object, read_body, read_json
 from services.api.boundary import REQUEST_ID, TRACEPARENT
-from services.api.idempotency import Keep, Key, key_of, once, sent_key
+from services.api.idempotency import Keep, Key, key_of, sent_key
 from services.api.requests import validated
 from services.api.routing import ROUTE, PostHandler
 from services.api.shop import Shop
@@ -27,15 +31,15 @@ _BEYOND_DEADLINE_SECONDS: Final = 10
 _PURGE_EVERY: Final = 50
 _PURGE_MOST: Final = 200
 
-Guard = Callable[[Request], Awaitable[Any]]
-"""Says who asks, or raises a problem (401, 403, 400); before anything of the request is looked at."""
+Within = Callable[[Request], AbstractAsyncContextManager[Any]]
+"""Says who asks, around all of a request; raises a problem (401, 403, 400) before anything else of it is looked at."""
 
 
 class Post(Generic[B]):
-    """One POST: ``body`` is valid, ``actor`` is what the route's guard returned."""
+    """One POST: ``body`` is valid, ``actor`` is what the route's ``within`` yields."""
 
     def __init__(self, request: Request, body: B, actor: Any, key: Key | None, shop: Shop) -> None:
-        self.body, self.actor = body, actor
+        self.request, self.body, self.actor = request, body, actor
         self.path_params: dict[str, str] = request.path_params
         self.traceparent: str = request.scope[TRACEPARENT]
         self.request_id: str = request.scope[REQUEST_ID]
@@ -43,18 +47,44 @@ class Post(Generic[B]):
         self._seconds = int(shop.workers.seconds) + _BEYOND_DEADLINE_SECONDS
         self.honoured = key is None
 
-    def once(self, change: Callable[[Also[T] | None], T], answer: Callable[[T], Response]) -> Response:
-        """The answer to one domain function: ``post.once(lambda also: cancel_order(…, also=also), answer)``."""
+    def once(
+        self,
+        change: Callable[[Also[T] | None], T],
+        answer: Callable[[T], Response],
+        beside: Also[T] | None = None,
+    ) -> Response:
+        """The answer to one domain function: ``post.once(lambda also: cancel_order(…, also=also), answer)``. Blocks.
 
-        def work(keep: Keep) -> Response:
-            return answer(change(keep.also(answer)))
-
-        return self.in_steps(work)
-
-    def in_steps(self, work: Callable[[Keep], Response]) -> Response:
-        """The answer to several transactions: each stores its own by ``keep.also``, all but the last not as final."""
+        ``beside``: what else is to be stored with the change.
+        """
         self.honoured = True
-        return once(self._shop.engine, self._key, self._seconds, self.request_id, work)
+        engine = self._shop.engine
+        keep = Keep(None) if self._key is None else idempotency.begin(engine, self._key, self._seconds)
+        if isinstance(keep, Response):
+            return keep
+        try:
+            response = answer(change(keep.also(answer, beside=beside)))
+        except Exception as error:
+            idempotency.fail(engine, keep, error, self.request_id)
+        return idempotency.end(engine, keep, response)
+
+    async def in_steps(self, work: Callable[[Keep], Awaitable[Response]]) -> Response:
+        """The answer to several transactions, each of which stores its own by ``keep.also``: all but the last one
+        with ``final=False``, for the case that no later one comes."""
+        self.honoured = True
+        engine, key = self._shop.engine, self._key
+        if key is None:
+            return await work(Keep(None))
+        keep = await self._shop.do(lambda: idempotency.begin(engine, key, self._seconds))
+        if isinstance(keep, Response):
+            return keep
+        begun = keep
+        try:
+            response = await work(begun)
+        except Exception as error:
+            raised = error
+            return await self._shop.do(lambda: idempotency.fail(engine, begun, raised, self.request_id))
+        return await self._shop.do(lambda: idempotency.end(engine, begun, response))
 
 
 class Posting(PostHandler, Generic[B]):
@@ -64,33 +94,42 @@ class Posting(PostHandler, Generic[B]):
         self,
         shop: Shop,
         model: type[B],
-        work: Callable[[Post[B]], Response],
+        work: Callable[[Post[B]], Response] | Callable[[Post[B]], Awaitable[Response]],
         *,
-        guard: Guard | None = None,
+        within: Within | None = None,
         body_optional: bool = False,
     ) -> None:
         """``body_optional``: no body at all means ``{}``."""
-        self.model, self.guard, self.body_optional = model, guard, body_optional
-        self._shop, self._work = shop, work
+        self.model, self.body_optional = model, body_optional
+        self._shop, self._work, self._within = shop, work, within
         self._claims = 0
 
     async def __call__(self, request: Request) -> Response:
         """Answers the request. Raises problems."""
-        actor = None if self.guard is None else await self.guard(request)
-        sent = sent_key(request)
-        limit = self._shop.max_body_bytes
-        body = await (read_body if self.body_optional else read_json)(request, limit)
-        key = None if sent is None else key_of(sent, request.scope[ROUTE], request, body)
-        return await self._shop.do(lambda: self._answer(request, body, actor, key))
+        async with nullcontext() if self._within is None else self._within(request) as actor:
+            sent = sent_key(request)
+            body = await (read_body if self.body_optional else read_json)(request, self._shop.max_body_bytes)
+            key = None if sent is None else key_of(sent, request.scope[ROUTE], request, body)
+            if iscoroutinefunction(self._work):
+                post = await self._shop.do(lambda: self._post(request, body, actor, key))
+                return self._honoured(post, await self._work(post))
+            return await self._shop.do(lambda: self._in_thread(request, body, actor, key))
 
-    def _answer(self, request: Request, body: bytes, actor: Any, key: Key | None) -> Response:
+    def _post(self, request: Request, body: bytes, actor: Any, key: Key | None) -> Post[B]:
         valid = validated(self.model, {} if self.body_optional and not body else parse_object(body))
-        post = Post(request, valid, actor, key, self._shop)
         if key is not None:
             self._purge()
-        response = self._work(post)
+        return Post(request, valid, actor, key, self._shop)
+
+    def _in_thread(self, request: Request, body: bytes, actor: Any, key: Key | None) -> Response:
+        work = cast("Callable[[Post[B]], Response]", self._work)
+        post = self._post(request, body, actor, key)
+        return self._honoured(post, work(post))
+
+    @staticmethod
+    def _honoured(post: Post[B], response: Response) -> Response:
         if not post.honoured:
-            raise RuntimeError("a POST ignores the Idempotency-Key: answer within Post.once")
+            raise RuntimeError("a POST ignores the Idempotency-Key: answer within Post.once or Post.in_steps")
         return response
 
     def _purge(self) -> None:
