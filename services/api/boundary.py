@@ -46,7 +46,7 @@ class Boundary:
             return
         exchange = _Exchange(scope, send)
         try:
-            _refuse(scope, exchange.headers)
+            _refuse(scope)
             await self._app(scope, receive, exchange.send)
         except ClientDisconnect:
             exchange.status = 499  # nobody is left to answer; the number is what proxies log for this
@@ -58,15 +58,12 @@ class Boundary:
             exchange.finish()
 
 
-def _refuse(scope: Scope, headers: Headers) -> None:
+def _refuse(scope: Scope) -> None:
     target = scope.get("raw_path") or scope["path"].encode()
     if len(target) > _PATH_LENGTH:
         raise Problem(414, "target-too-long", "Path too long", f"A path can have {_PATH_LENGTH} bytes.")
     if _ESCAPE_CUT_SHORT.search(target) or not _is_utf8(target):
         raise malformed("The path has a percent escape that is cut short or stands for no UTF-8.")
-    if scope["method"] == "POST" and "idempotency-key" in headers:
-        detail = "Idempotency-Key is not supported yet; it would be unsafe to ignore it. Leave it out."
-        raise Problem(501, "not-implemented", "Not implemented", detail)
 
 
 def _is_utf8(target: bytes) -> bool:
@@ -83,12 +80,12 @@ class _Exchange:
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope, self._send = scope, send
         self._begun = perf_counter()
-        self.headers = Headers(scope=scope)
+        headers = Headers(scope=scope)
         self.status: int | None = None
-        given = self.headers.get("x-request-id", "")
+        given = headers.get("x-request-id", "")
         self.request_id = given if _CLIENTS_ID.fullmatch(given) else str(uuid7())
         scope[REQUEST_ID] = self.request_id
-        scope[TRACEPARENT] = traceparent(self.headers.get("traceparent"))
+        scope[TRACEPARENT] = traceparent(headers.get("traceparent"))
 
     async def send(self, message: Message) -> None:
         """Passes a message on, with the headers of every answer."""

@@ -6,15 +6,15 @@ one takes them all.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from typing import Final
+
+from sqlalchemy.exc import DBAPIError
 
 from services.api.problems import unavailable_now
 from services.api.shop import Shop
 from services.clients.database import unavailable
-from services.domain.errors import DomainError
 from services.domain.model import Order
-from services.domain.placing import Asked, place_orders
+from services.domain.placing import Asked, Spoiled, place_orders
 
 AT_ONCE: Final = 2
 _MOST: Final = 32
@@ -61,25 +61,34 @@ class Placing:
                 batch.append(place)
         return batch
 
-    async def _store(self, batch: Sequence[_Place]) -> None:
+    async def _store(self, batch: list[_Place]) -> None:
         try:
             outcomes = await self._shop.do(
                 lambda: place_orders(self._shop.engine, self._shop.zone, [asked for asked, _ in batch])
             )
-        except Exception as error:
-            if len(batch) > 1 and not unavailable(error):
-                # what one of them brought about is no concern of the others
-                for place in batch:
-                    await self._store([place])
+        except Spoiled as spoiled:
+            _fail(batch.pop(spoiled.position)[1], spoiled.cause)
+            if batch:
+                await self._store(batch)
+        except DBAPIError as error:
+            if len(batch) == 1 or unavailable(error):
+                _fail_all(batch, error)
                 return
-            for _, future in batch:
-                _fail(future, error)
-            return
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, DomainError):
-                _fail(future, outcome)
-            elif not future.done():
-                future.set_result(outcome)
+            for place in batch:  # what the database does not take of one is no concern of the others
+                await self._store([place])
+        except Exception as error:
+            _fail_all(batch, error)
+        else:
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, Exception):
+                    _fail(future, outcome)
+                elif not future.done():
+                    future.set_result(outcome)
+
+
+def _fail_all(batch: list[_Place], error: Exception) -> None:
+    for _, future in batch:
+        _fail(future, error)
 
 
 def _fail(future: "asyncio.Future[Order]", error: Exception) -> None:

@@ -75,10 +75,17 @@ def unavailable_now(what: str, retry_after: int = 1) -> Problem:
     )
 
 
-def outcome_unknown() -> Problem:
-    """The database went away during the commit. No Retry-After: what is asked for again may be done twice."""
-    detail = "The database went away while this was being stored: look whether it is there before asking again."
-    return Problem(503, "outcome-unknown", "Whether it was done is not known", detail)
+def outcome_unknown(retry_after: int | None = None) -> Problem:
+    """The database went away during the commit.
+
+    ``retry_after`` only for a request with a key: what is asked for again without one may be done twice.
+    """
+    what = "The database went away while this was being stored"
+    title = "Whether it was done is not known"
+    if retry_after is None:
+        return Problem(503, "outcome-unknown", title, f"{what}: look whether it is there before asking again.")
+    detail = f"{what}: ask again with the same Idempotency-Key, and it is done once."
+    return Problem(503, "outcome-unknown", title, detail, headers={"Retry-After": str(retry_after)})
 
 
 def internal() -> Problem:

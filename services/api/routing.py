@@ -1,5 +1,6 @@
 """A path and its methods: HEAD follows GET, OPTIONS tells what is there, anything else is a 405 problem with Allow."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -13,31 +14,39 @@ Handler = Callable[[Request], Awaitable[Response]]
 ROUTE = "millrace.route"
 
 
+class PostHandler(ABC):
+    """What answers POST: services.api.posting.Posting alone, so that no route forgets what a POST has to honour."""
+
+    @abstractmethod
+    async def __call__(self, request: Request) -> Response:
+        """Answers the request. Raises problems."""
+
+
 class Resource:
     """What answers at one path, by method, as an ASGI application."""
 
     def __init__(self, template: str, handlers: dict[str, Handler]) -> None:
         self._template = template
-        self._handlers = dict(handlers)
+        self.handlers = dict(handlers)
         if "GET" in handlers:
-            self._handlers["HEAD"] = handlers["GET"]
-        self._allow = ", ".join(sorted({*self._handlers, "OPTIONS"}))
+            self.handlers["HEAD"] = handlers["GET"]
+        self._allow = ", ".join(sorted({*self.handlers, "OPTIONS"}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[ROUTE] = self._template
         method = scope["method"]
         if method == "OPTIONS":
             response = Response(status_code=204, headers={"Allow": self._allow})
-        elif method in self._handlers:
-            response = await self._handlers[method](Request(scope, receive, send))
+        elif method in self.handlers:
+            response = await self.handlers[method](Request(scope, receive, send))
         else:
             raise method_not_allowed(self._allow)
         await response(scope, receive, send)
 
 
 def resource(
-    template: str, *, get: Handler | None = None, post: Handler | None = None, delete: Handler | None = None
+    template: str, *, get: Handler | None = None, post: PostHandler | None = None, delete: Handler | None = None
 ) -> Route:
     """The route of a path template (``/api/orders/{id}``)."""
-    handlers = {"GET": get, "POST": post, "DELETE": delete}
+    handlers: dict[str, Handler | None] = {"GET": get, "POST": post, "DELETE": delete}
     return Route(template, Resource(template, {method: each for method, each in handlers.items() if each}))

@@ -18,7 +18,7 @@ class Workers:
 
     def __init__(self, name: str, threads: int, seconds: float) -> None:
         """``seconds``: how long a caller waits for its work, the queue included."""
-        self._name, self._seconds = name, seconds
+        self._name, self.seconds = name, seconds
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._room = threads * (1 + _QUEUED_PER_THREAD)
         self._taken = 0
@@ -36,11 +36,11 @@ class Workers:
         future = self._pool.submit(work)
         future.add_done_callback(self._leave)
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self.seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             raise unavailable_now(
-                f"The {self._name} took longer than {self._seconds:g} s and may still finish the request"
+                f"The {self._name} took longer than {self.seconds:g} s and may still finish the request"
             ) from None
 
     def _leave(self, _done: Future[Any]) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Numeric, String
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Numeric, String, literal
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -77,6 +77,16 @@ class utc_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL funct
     inherit_cache = True
 
 
+class utc_after(FunctionElement[datetime]):  # noqa: N801
+    """So many whole seconds later, by the database's clock."""
+
+    type = UtcTime()
+    inherit_cache = True
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(literal(seconds, Integer))
+
+
 class utc_today(FunctionElement[Any]):  # noqa: N801
     """The database's UTC day, for rows inserted by hand."""
 
@@ -137,6 +147,16 @@ def _(element: utc_now, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(utc_now, "sqlite")
 def _(element: utc_now, compiler: SQLCompiler, **kw: Any) -> str:
     return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
+
+
+@compiles(utc_after, "mysql")
+def _(element: utc_after, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(UTC_TIMESTAMP(6) + INTERVAL {compiler.process(element.clauses, **kw)} SECOND)"
+
+
+@compiles(utc_after, "sqlite")
+def _(element: utc_after, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(strftime('%Y-%m-%d %H:%M:%f000', 'now', {compiler.process(element.clauses, **kw)} || ' seconds'))"
 
 
 @compiles(utc_today, "mysql")

@@ -1,4 +1,4 @@
-"""What a caller wants done in the same transaction as a change."""
+"""What else belongs to a change: written in its transaction, last before the commit."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,4 +8,4 @@ from sqlalchemy.engine import Connection
 T = TypeVar("T")
 
 Also = Callable[[Connection, T], None]
-"""Called with what the changing function returns, last before the commit; what it raises rolls everything back."""
+"""Gets what the changing function returns. It may run again with the whole transaction; what it raises undoes it."""

@@ -10,6 +10,7 @@ from uuid_utils import uuid7
 
 from services.clients.database import write
 from services.domain import outbox, stock
+from services.domain.also import Also
 from services.domain.errors import Conflict, NotFound
 from services.domain.locking import advance, lock_order
 from services.domain.model import Order
@@ -57,11 +58,16 @@ def insert_orders(connection: Connection, new: list[Order]) -> None:
     )
 
 
-def cancel_order(engine: Engine, order_id: str, traceparent: str | None = None) -> Order:
+def cancel_order(
+    engine: Engine, order_id: str, traceparent: str | None = None, also: Also[Order] | None = None
+) -> Order:
     """PENDING becomes CANCELLED and its stock is free again. Raises NotFound, Conflict in any other state."""
 
     def work(connection: Connection) -> Order:
-        return _cancel(connection, order_id, traceparent)
+        order = _cancel(connection, order_id, traceparent)
+        if also is not None:
+            also(connection, order)
+        return order
 
     return write(engine, work)
 

@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils import uuid7
 
 from services.clients.database import write
 from services.clients.types import json_array_of, utc_now
 from services.domain import outbox
 from services.domain.also import Also
-from services.domain.errors import DomainError, InsufficientStock, Invalid, NotFound
+from services.domain.errors import InsufficientStock, Invalid, NotFound
 from services.domain.locking import write_stock
 from services.domain.model import Inventory, NewOrder, Order, OrderItem
 from services.domain.orders import insert_orders
@@ -62,6 +63,14 @@ class Asked:
     new: NewOrder
     traceparent: str | None = None
     also: Also[Order] | None = None
+
+
+class Spoiled(Exception):
+    """What belongs to one of the orders, its ``also``, failed (``cause``): nothing of any of them was stored."""
+
+    def __init__(self, position: int, cause: Exception) -> None:
+        super().__init__(f"order {position}: {cause}")
+        self.position, self.cause = position, cause
 
 
 class _Shelf:
@@ -117,11 +126,11 @@ class _Shelf:
         return [stock for key, stock in sorted(self.stock.items()) if stock is not self._before[key]]
 
 
-def place_orders(engine: Engine, zone: ZoneInfo, asked: Sequence[Asked]) -> list[Order | DomainError]:
+def place_orders(engine: Engine, zone: ZoneInfo, asked: Sequence[Asked]) -> list[Order | Exception]:
     """Stores PENDING orders, reserves their stock and appends OrderCreated and StockReserved of each.
 
-    In the order asked, one outcome each: the order, or why it is refused: NotFound (user), Invalid (unknown product;
-    price or total not the catalogue's), InsufficientStock. What an ``also`` raises rolls all of them back.
+    In the order asked, one outcome each: the order, or why it is not stored: NotFound (user), Invalid (unknown
+    product; price or total not the catalogue's), InsufficientStock, or a fault that is its own. Raises Spoiled.
     """
     return write(engine, lambda connection: _place(connection, zone, asked))
 
@@ -129,41 +138,50 @@ def place_orders(engine: Engine, zone: ZoneInfo, asked: Sequence[Asked]) -> list
 def create_order(
     engine: Engine, zone: ZoneInfo, new: NewOrder, traceparent: str | None = None, also: Also[Order] | None = None
 ) -> Order:
-    """One order by itself. Raises what ``place_orders`` returns of a refused one."""
-    (outcome,) = place_orders(engine, zone, [Asked(new, traceparent, also)])
-    if isinstance(outcome, DomainError):
+    """One order by itself. Raises what ``place_orders`` returns of a refused one, and what ``also`` raises."""
+    try:
+        (outcome,) = place_orders(engine, zone, [Asked(new, traceparent, also)])
+    except Spoiled as spoiled:
+        raise spoiled.cause from None
+    if isinstance(outcome, Exception):
         raise outcome
     return outcome
 
 
-def _place(connection: Connection, zone: ZoneInfo, asked: Sequence[Asked]) -> list[Order | DomainError]:
+def _place(connection: Connection, zone: ZoneInfo, asked: Sequence[Asked]) -> list[Order | Exception]:
     shelf = _Shelf(connection, asked)
-    outcomes: list[Order | DomainError] = []
+    outcomes: list[Order | Exception] = []
     happened: list[tuple[outbox.Event, str | None]] = []
     for each in asked:
         try:
-            order, reserved = _one(each.new, shelf, zone)
-        except DomainError as refusal:
+            order, events = _one(each.new, shelf, zone)
+        except Exception as refusal:  # one order's fault, whatever it is, must not be the others'
             outcomes.append(refusal)
             continue
         outcomes.append(order)
-        happened.append((outbox.order_event("OrderCreated", order), each.traceparent))
-        happened += [
-            (outbox.inventory_event("StockReserved", stock, order.created_at, order.id), each.traceparent)
-            for stock in reserved
-        ]
+        happened += [(event, each.traceparent) for event in events]
     placed = [outcome for outcome in outcomes if isinstance(outcome, Order)]
     if placed:
         write_stock(connection, shelf.changed())
         insert_orders(connection, placed)
         outbox.append_traced(connection, happened)
-    for each, outcome in zip(asked, outcomes, strict=True):
-        if each.also is not None and isinstance(outcome, Order):
-            each.also(connection, outcome)
+    for position, outcome in enumerate(outcomes):
+        also = asked[position].also
+        if also is not None and isinstance(outcome, Order):
+            _store_with_it(connection, also, outcome, position)
     return outcomes
 
 
-def _one(new: NewOrder, shelf: _Shelf, zone: ZoneInfo) -> tuple[Order, list[Inventory]]:
+def _store_with_it(connection: Connection, also: Also[Order], order: Order, position: int) -> None:
+    try:
+        also(connection, order)
+    except SQLAlchemyError:  # a deadlock above all: all of it is tried again
+        raise
+    except Exception as failed:
+        raise Spoiled(position, failed) from failed
+
+
+def _one(new: NewOrder, shelf: _Shelf, zone: ZoneInfo) -> tuple[Order, list[outbox.Event]]:
     if new.user_id not in shelf.users:
         raise NotFound("user", new.user_id)
     items = shelf.lines(new)
@@ -182,7 +200,9 @@ def _one(new: NewOrder, shelf: _Shelf, zone: ZoneInfo) -> tuple[Order, list[Inve
         updated_at=shelf.now,
         deleted_at=None,
     )
-    return order, shelf.reserve(order.pieces())
+    created = outbox.order_event("OrderCreated", order)
+    reserved = shelf.reserve(order.pieces())  # last: from here on the pieces are this order's
+    return order, [created, *(outbox.inventory_event("StockReserved", s, order.created_at, order.id) for s in reserved)]
 
 
 def _total(new: NewOrder, items: tuple[OrderItem, ...]) -> Decimal:

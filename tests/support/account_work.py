@@ -11,13 +11,15 @@ from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from services.clients.lease import Lease
 from services.clients.relational_schema import require_current
-from services.domain import queries, stock
+from services.domain import idempotency, queries, stock
+from services.domain.idempotency import Answer, Claim
 from services.domain.model import NewItem, NewOrder, Order
 from services.domain.orders import cancel_order, delete_order
 from services.domain.payments import accept_payment, refund_order, refuse_payment
@@ -55,7 +57,7 @@ def new_order(engine: Engine) -> Order:
 
 
 def api(engine: Engine) -> None:
-    """Every transition of an order, stock by hand, and everything that is read."""
+    """Every transition of an order, stock by hand, a key from its claim to its end, and everything that is read."""
     require_current(engine, "UTC")
     order = new_order(engine)
     refuse_payment(engine, order.id, "CARD")
@@ -64,11 +66,29 @@ def api(engine: Engine) -> None:
     cancel_order(engine, new_order(engine).id)
     delete_order(engine, order.id)
     stock.adjust_quantity(engine, "101", 1)
+    _keys(engine)
     queries.find_order(engine, order.id)
     queries.orders_of_user(engine, "1", 10)
     queries.list_users(engine, 10)
     queries.list_products(engine, 10)
     queries.find_inventory(engine, "101")
+
+
+def _keys(engine: Engine) -> None:
+    scope, answer = uuid4().hex, Answer(200, (), "")
+    idempotency.claim(engine, scope, "", 0)
+    claim = idempotency.claim(engine, scope, "", 60)  # takes it over
+    assert isinstance(claim, Claim)
+    idempotency.release(engine, claim)
+    claim = idempotency.claim(engine, scope, "", 60)
+    assert isinstance(claim, Claim)
+    idempotency.settle(engine, claim, answer)
+    idempotency.release(engine, claim)
+    assert idempotency.claim(engine, scope, "", 60) == answer
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(idempotency, "KEPT_SECONDS", -1)
+        idempotency.claim(engine, uuid4().hex, "", 0)
+    assert idempotency.purge(engine, 1) == 1
 
 
 def relay(engine: Engine) -> None:

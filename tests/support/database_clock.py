@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import event
@@ -26,9 +26,10 @@ class DatabaseClock:
         connection.create_function("strftime", -1, self._strftime)
 
     def _strftime(self, form: str, *arguments: object) -> str:
-        if arguments != ("now",):
-            raise ValueError(f"only the present is known here, not {arguments}")
-        moment = self.moment.astimezone(UTC)
+        if arguments[:1] != ("now",) or len(arguments) > 2:
+            raise ValueError(f"only the present, and seconds after it, are known here, not {arguments}")
+        later = timedelta(seconds=int(str(arguments[1]).removesuffix(" seconds"))) if arguments[1:] else timedelta()
+        moment = self.moment.astimezone(UTC) + later
         return moment.strftime(form.replace("%f", f"%S.{moment.microsecond // 1000:03d}"))
 
     def _set(self, connection: Connection) -> None:

@@ -92,6 +92,7 @@ class AppClient:
 
     def __init__(self, app: Starlette) -> None:
         """Starts the loop; the caller closes the client."""
+        self.app = app
         self._runner = asyncio.Runner()
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://shop.test")
@@ -112,6 +113,22 @@ class AppClient:
             return list(await asyncio.gather(*(self._send(call) for call in calls)))
 
         return self._runner.run(gather())
+
+    def one_within_the_other(
+        self, first: Call, until: Callable[[], object], second: Call, then: Callable[[], object]
+    ) -> tuple[httpx.Response, httpx.Response]:
+        """Begins the first, blocks ``until`` in a thread, does the second; ``then`` lets the first one end."""
+
+        async def both() -> tuple[httpx.Response, httpx.Response]:
+            begun = asyncio.ensure_future(self._send(first))
+            try:
+                await asyncio.to_thread(until)
+                inner = await self._send(second)
+            finally:
+                then()
+            return await begun, inner
+
+        return self._runner.run(both())
 
     def run(self, work: Callable[[], Awaitable[Any]]) -> Any:
         """Runs a coroutine function on the client's loop."""

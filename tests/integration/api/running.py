@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.process import Subprocess
@@ -27,9 +28,12 @@ def settings_of(url: str, **more: str) -> dict[str, str]:
 class RunningApi:
     """Started on a free port, ready when made; the caller stops ``process``."""
 
-    def __init__(self, url: str, folder: Path, **more: str) -> None:
-        """On the database of this URL; ``folder`` takes the log; ``more`` are further settings."""
-        self.process = Subprocess(["services.api"], folder / "api.log", settings_of(url, **more))
+    def __init__(self, url: str, folder: Path, module: Sequence[str] = ("services.api",), **more: str) -> None:
+        """On the database of this URL; ``folder`` takes the log; ``more`` are further settings.
+
+        ``module``: with its arguments, where it is not the API as it ships.
+        """
+        self.process = Subprocess(module, folder / "api.log", settings_of(url, **more))
         self.process.wait_ready(lambda: _LINK.search(self.process.output()), "the API")
         found = _LINK.search(self.process.output())
         assert found is not None

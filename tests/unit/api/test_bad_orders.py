@@ -216,14 +216,6 @@ def test_a_body_above_the_limit_is_413(api: AppClient, engine: Engine) -> None:
     assert (problem["status"], problem["type"]) == (413, "/problems/content-too-large")
 
 
-@pytest.mark.parametrize("path", ["/api/orders", "/api/orders/x/cancel", "/api/payments", "/nowhere"])
-def test_an_idempotency_key_is_refused_not_ignored(api: AppClient, engine: Engine, path: str) -> None:
-    before = stored(engine)
-    answer = api.post(path, content=order(), headers={"Idempotency-Key": "a"})
-    assert (answer.status_code, answer.json()["type"]) == (501, "/problems/not-implemented")
-    assert stored(engine) == before
-
-
 @pytest.mark.parametrize("amount", ["25000", "25000.0", "25000.00", "25000.000", "2.5e4", "25E3"])
 def test_an_amount_may_be_written_in_any_way_json_knows(api: AppClient, amount: str) -> None:
     assert api.post("/api/orders", content=order(totalAmount=amount)).status_code == 201

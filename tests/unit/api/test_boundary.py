@@ -148,7 +148,7 @@ def test_a_fault_of_ours_is_500_without_its_cause(
 def test_a_database_that_is_away_is_503_to_be_tried_again(
     api: AppClient, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def away(*_arguments: object) -> None:
+    def away(*_arguments: object, **_named: object) -> None:
         raise error
 
     monkeypatch.setattr("services.api.placing.place_orders", away)
@@ -161,7 +161,7 @@ def test_a_database_that_is_away_is_503_to_be_tried_again(
 def test_a_commit_whose_outcome_nobody_knows_is_503_not_to_be_asked_for_again_blindly(
     api: AppClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def lost(*_arguments: object) -> None:
+    def lost(*_arguments: object, **_named: object) -> None:
         raise OutcomeUnknown("the database went away during a commit: secret")
 
     monkeypatch.setattr("services.api.placing.place_orders", lost)
@@ -173,7 +173,7 @@ def test_a_commit_whose_outcome_nobody_knows_is_503_not_to_be_asked_for_again_bl
 
 @pytest.mark.parametrize("code", [1142, 1054, 3819, 1049])
 def test_a_database_that_refuses_is_a_fault_of_ours(api: AppClient, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    def refuses(*_arguments: object) -> None:
+    def refuses(*_arguments: object, **_named: object) -> None:
         raise sa.exc.OperationalError("UPDATE secret", {}, Exception(code, "no"))
 
     monkeypatch.setattr("services.api.placing.place_orders", refuses)

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from services.api import placing
@@ -18,7 +19,7 @@ from services.api.problems import Problem
 from services.api.shop import Shop
 from services.api.workers import Workers
 from services.clients.database import OutcomeUnknown
-from services.domain.errors import DomainError, InsufficientStock
+from services.domain.errors import InsufficientStock
 from services.domain.model import NewItem, NewOrder, Order
 from services.domain.placing import Asked, place_orders
 from tests.support.shop import SHOP, stored
@@ -37,7 +38,7 @@ class Transactions:
         self.gate = threading.Event()
         self.sizes: list[int] = []
 
-    def __call__(self, engine: Engine, zone: ZoneInfo, asked: Sequence[Asked]) -> list[Order | DomainError]:
+    def __call__(self, engine: Engine, zone: ZoneInfo, asked: Sequence[Asked]) -> list[Order | Exception]:
         self.sizes.append(len(asked))
         assert self.gate.wait(20)
         return place_orders(engine, zone, asked)
@@ -106,6 +107,46 @@ def test_one_that_goes_wrong_does_not_take_the_others_with_it(engine: Engine, tr
     assert isinstance(refused, InsufficientStock)
     assert str(broken) == "this one alone"
     assert stored(engine).orders == 2 + placing.AT_ONCE
+
+
+def test_an_order_nobody_can_make_an_event_of_is_no_concern_of_the_others(
+    engine: Engine, transactions: Transactions
+) -> None:
+    """Nothing that passes validation is known to be refused; should it ever be, it is refused alone."""
+
+    async def scenario(desk: Placing) -> list[Order | BaseException]:
+        first = [asyncio.ensure_future(desk.place(order())) for _ in range(placing.AT_ONCE)]
+        await settle(transactions, 1)
+        asked = [order(), Asked(NewOrder("1", (NewItem("101", 1),), None, address), None), order()]
+        others = [asyncio.ensure_future(desk.place(each)) for each in asked]
+        await asyncio.sleep(0)
+        transactions.gate.set()
+        await asyncio.gather(*first)
+        return await asyncio.gather(*others, return_exceptions=True)
+
+    address: Any = object()
+    good, refused, last = run(engine, scenario)
+    assert isinstance(good, Order)
+    assert isinstance(last, Order)
+    assert isinstance(refused, Exception)
+    assert stored(engine).orders == 2 + placing.AT_ONCE
+
+
+def test_what_the_database_does_not_take_is_found_one_by_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(engine: Engine, zone: ZoneInfo, asked: Sequence[Asked]) -> list[Order | Exception]:
+        if any(each.new.items[0].quantity == 7 for each in asked):
+            raise sa.exc.DataError("INSERT", {}, Exception(1406, "Data too long"))
+        return place_orders(engine, zone, asked)
+
+    monkeypatch.setattr(placing, "place_orders", refuses)
+
+    async def scenario(desk: Placing) -> list[Order | BaseException]:
+        asked = [order(7 if number == 5 else 1) for number in range(10)]
+        return await asyncio.gather(*(desk.place(each) for each in asked), return_exceptions=True)
+
+    outcomes = run(engine, scenario)
+    assert [number for number, outcome in enumerate(outcomes) if not isinstance(outcome, Order)] == [5]
+    assert stored(engine).orders == 9
 
 
 def test_when_nobody_knows_the_outcome_nothing_is_tried_again(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from services.domain.errors import DomainError, InsufficientStock, Invalid, NotFound
+from services.domain.errors import InsufficientStock, Invalid, NotFound
 from services.domain.model import NewItem, NewOrder, Order
-from services.domain.placing import Asked, create_order, place_orders
+from services.domain.placing import Asked, Spoiled, create_order, place_orders
 from services.domain.tables import outbox
 from tests.support.shop import SHOP, stored
 
@@ -41,7 +41,7 @@ def events(engine: Engine) -> list[tuple[str, str, int, int | None]]:
     return [(row.event_type, row.aggregate_id, v["version"], v["data"].get("reserved")) for row, v in values]
 
 
-def placed(outcome: Order | DomainError) -> str:
+def placed(outcome: Order | Exception) -> str:
     assert isinstance(outcome, Order)
     return outcome.id
 
@@ -101,8 +101,11 @@ def test_nothing_is_stored_when_what_belongs_to_it_fails(engine: Engine) -> None
         raise RuntimeError(f"no answer can be kept for {created.id}")
 
     asked = order(("101", 1))
-    with pytest.raises(RuntimeError, match="no answer can be kept"):
+    with pytest.raises(Spoiled, match="no answer can be kept") as spoiled:
         place_orders(engine, UTC, [order(("101", 2)), Asked(asked.new, None, refuse)])
+    assert spoiled.value.position == 1
+    with pytest.raises(RuntimeError, match="no answer can be kept"):
+        create_order(engine, UTC, asked.new, also=refuse)
     assert stored(engine) == before
 
 
