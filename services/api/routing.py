@@ -36,8 +36,13 @@ class Resource:
 
 
 def resource(
-    template: str, *, get: Handler | None = None, post: Handler | None = None, delete: Handler | None = None
+    template: str,
+    *,
+    get: Handler | None = None,
+    post: Handler | None = None,
+    patch: Handler | None = None,
+    delete: Handler | None = None,
 ) -> Route:
     """The route of a path template (``/api/orders/{id}``)."""
-    handlers = {"GET": get, "POST": post, "DELETE": delete}
+    handlers = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
     return Route(template, Resource(template, {method: each for method, each in handlers.items() if each}))

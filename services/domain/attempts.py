@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from uuid_utils import uuid7
 
 from services.clients.database import write
-from services.clients.types import utc_now
+from services.clients.types import UtcTime, utc_now
 from services.domain.model import Payment, PaymentMethod
 from services.domain.tables import payments
 
@@ -114,30 +114,33 @@ def claim_due(engine: Engine, wait: Callable[[int], float]) -> Payment | None:
     return write(engine, claim)
 
 
-def refund_done(engine: Engine, payment: Payment) -> None:
+def refund_done(engine: Engine, payment: Payment) -> Payment:
     """The provider has given the money back: nothing is left to be done about the attempt. May be said again."""
-    _about_refund(engine, payment, due_at=None, failure=None)
+    return _about_refund(engine, payment, due_at=None, failure=None)
 
 
-def refund_refused(engine: Engine, payment: Payment, reason: str) -> None:
+def refund_refused(engine: Engine, payment: Payment, reason: str) -> Payment:
     """Keeps why the provider does not give the money back, for people; the sweep goes on asking."""
-    _about_refund(engine, payment, failure=reason[:FAILURE_LENGTH])
+    return _about_refund(engine, payment, failure=reason[:FAILURE_LENGTH])
 
 
-def _about_refund(engine: Engine, payment: Payment, **changes: Any) -> None:
-    def work(connection: Connection) -> None:
+def _about_refund(engine: Engine, payment: Payment, **changes: Any) -> Payment:
+    def work(connection: Connection) -> Payment:
         connection.execute(
             sa.update(payments)
             .where(payments.c.id == payment.id, payments.c.status == "REFUNDED")
             .values(_columns(changes))
         )
+        return replace(payment, **changes)
 
-    write(engine, work)
+    return write(engine, work)
 
 
-def oldest_overdue(engine: Engine) -> float:
-    """For how many seconds the sweep has owed a look at the attempt that was due first; 0: nothing is due."""
-    query = sa.select(sa.func.min(payments.c.next_attempt_at, type_=payments.c.created_at.type), utc_now())
+def oldest_open(engine: Engine) -> float:
+    """Age in seconds of the oldest attempt without an outcome, or decision to give money back; 0: there is none."""
+    query = sa.select(sa.func.min(payments.c.updated_at, type_=UtcTime), utc_now()).where(
+        payments.c.next_attempt_at.is_not(None)
+    )
     with engine.connect() as connection:
-        due_at, now = connection.execute(query).one()
-    return 0.0 if due_at is None else max(0.0, (now - due_at).total_seconds())
+        begun_at, now = connection.execute(query).one()
+    return 0.0 if begun_at is None else max(0.0, (now - begun_at).total_seconds())

@@ -1,6 +1,6 @@
 """Moving stock: reserved by a new order, deducted by its payment, released by its end, adjusted by hand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -90,11 +90,11 @@ def set_quantity(
     quantity: int,
     traceparent: str | None = None,
     *,
-    expected: int | None = None,
+    expected: Collection[int] | None = None,
     also: Also[Inventory] | None = None,
 ) -> Inventory:
     """Sets what is in the house. Raises NotFound, Invalid, Conflict for less than is reserved, and Stale unless the
-    stock is at the version ``expected``, where one is.
+    stock is at one of the versions ``expected``, where they are given.
     """
     return _adjust(engine, product_id, lambda _stock: quantity, "quantity", traceparent, expected, also)
 
@@ -105,7 +105,7 @@ def adjust_quantity(
     by: int,
     traceparent: str | None = None,
     *,
-    expected: int | None = None,
+    expected: Collection[int] | None = None,
     also: Also[Inventory] | None = None,
 ) -> Inventory:
     """Adds to (or, negative, takes from) what is in the house. Raises as set_quantity."""
@@ -118,14 +118,14 @@ def _adjust(
     quantity: Callable[[Inventory], int],
     field: str,
     traceparent: str | None,
-    expected: int | None,
+    expected: Collection[int] | None,
     also: Also[Inventory] | None,
 ) -> Inventory:
     def work(connection: Connection) -> Inventory:
         stock = lock_stock(connection, [product_id]).get(product_id)
         if stock is None:
             raise NotFound("inventory of product", product_id)
-        if expected is not None and stock.version != expected:
+        if expected is not None and stock.version not in expected:
             raise Stale(f"the inventory of product {product_id}", stock.version)
         wanted = quantity(stock)
         if not 0 <= wanted <= QUANTITY_LIMIT:

@@ -169,9 +169,7 @@ class Sandbox:
         with self._lock:
             self._book.close()
 
-    def _asked(
-        self, payment_id: str, order_id: str, amount: Decimal, method: PaymentMethod, trouble: Trouble
-    ) -> Entry:
+    def _asked(self, payment_id: str, order_id: str, amount: Decimal, method: PaymentMethod, trouble: Trouble) -> Entry:
         with self._lock:
             self._book.execute("BEGIN IMMEDIATE")
             with self._book:
@@ -189,9 +187,7 @@ class Sandbox:
             return self._read(payment_id) if known else None
 
     def _read(self, payment_id: str) -> Entry:
-        asked, charge_id, refusal, looked_up, amount, refund_asked = self._book.execute(
-            _READ, (payment_id,)
-        ).fetchone()
+        asked, charge_id, refusal, looked_up, amount, refund_asked = self._book.execute(_READ, (payment_id,)).fetchone()
         return Entry(asked, charge_id, refusal, looked_up, Decimal(amount), refund_asked)
 
     def _take(self, seconds: float, deadline: float) -> None:
