@@ -25,13 +25,12 @@ FOREVER = "25"
 
 
 def start(engine: Engine, folder: Path, **more: str) -> RunningApi:
-    return RunningApi(
-        url_of(engine),
-        folder,
-        PAYMENT_SANDBOX_FILE=str(folder / "book.db"),
-        PAYMENT_SWEEP_INTERVAL="0.05",
-        **{"PAYMENT_TIMEOUT": FOREVER, **more},
-    )
+    own = {
+        "PAYMENT_SANDBOX_FILE": str(folder / "book.db"),
+        "PAYMENT_SWEEP_INTERVAL": "0.05",
+        "PAYMENT_TIMEOUT": FOREVER,
+    }
+    return RunningApi(url_of(engine), folder, **(own | more))
 
 
 def post(api: RunningApi, path: str, body: object) -> None:
@@ -63,8 +62,9 @@ def test_a_charge_made_before_the_crash_is_found_by_the_next_api(tmp_path: Path,
         api = start(engine, tmp_path / "next", PAYMENT_SANDBOX_FILE=str(tmp_path / "book.db"))
         expected = ("REFUNDED", "CANCELLED", (1, 1)) if cancelled else ("COMPLETED", "COMPLETED", (1, 0))
         wait_until(
-            lambda: (attempts(engine, order.id)[0].status, status_of(engine, order.id), book.counts(order.id))
-            == expected,
+            lambda: (
+                (attempts(engine, order.id)[0].status, status_of(engine, order.id), book.counts(order.id)) == expected
+            ),
             "the payment's outcome",
         )
         wait_until(lambda: attempts(engine, order.id)[0].due_at is None, "the end of it")
