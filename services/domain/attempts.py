@@ -21,6 +21,13 @@ from services.domain.model import Payment, PaymentMethod
 from services.domain.tables import payments
 
 FAILURE_LENGTH = 255
+DUE = (
+    sa.select(payments, utc_now().label("now"))
+    .with_hint(payments, "FORCE INDEX (idx_payment_due)", "mysql")  # rows are locked as they are read
+    .where(payments.c.next_attempt_at <= utc_now())
+    .order_by(payments.c.next_attempt_at)
+    .limit(1)
+)
 
 
 def to_payment(row: Row[Any]) -> Payment:
@@ -92,19 +99,12 @@ def claim_due(engine: Engine, wait: Callable[[int], float]) -> Payment | None:
 
     Rows that another sweep is about to claim are passed over, so any number of them may work side by side.
     """
-    due = (
-        sa.select(payments, utc_now().label("now"))
-        .with_hint(payments, "FORCE INDEX (idx_payment_due)", "mysql")
-        .where(payments.c.next_attempt_at <= utc_now())
-        .order_by(payments.c.next_attempt_at)
-        .limit(1)
-    )
     with engine.connect() as connection:  # on SQLite nobody should wait for the one writer's place to find nothing
-        if connection.execute(due).first() is None:
+        if connection.execute(DUE).first() is None:
             return None
 
     def claim(connection: Connection) -> Payment | None:
-        row = connection.execute(due.with_for_update(skip_locked=True)).first()
+        row = connection.execute(DUE.with_for_update(skip_locked=True)).first()
         if row is None:
             return None
         tries, now = row.tries + 1, cast(datetime, row.now)

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -89,12 +89,16 @@ class ScriptedProvider:
     charged: list[str] = field(default_factory=list)
     looked_up: list[str] = field(default_factory=list)
     refunded: list[tuple[str, str]] = field(default_factory=list)
+    transactions: list[int] = field(default_factory=list)
     name: str = "scripted"
+    engine: Engine | None = None
+    """Where given, how many of its connections are in use whenever the provider is asked goes into ``transactions``."""
 
     def charge(
         self, payment_id: str, order_id: str, amount: Decimal, method: PaymentMethod, deadline: float
     ) -> Accepted | Refused:
         """What the test says, after ``hang`` is set where there is one: without regard of the deadline."""
+        self._asked()
         self.charged.append(payment_id)
         if self.hang is not None:
             self.hang.wait()
@@ -102,13 +106,19 @@ class ScriptedProvider:
 
     def look_up(self, payment_id: str, deadline: float) -> Accepted | Refused | None:
         """What the test says."""
+        self._asked()
         self.looked_up.append(payment_id)
         return None if self.known is None else _said(self.known)
 
     def refund(self, payment_id: str, charge_id: str, amount: Decimal, deadline: float) -> Refused | None:
         """What the test says."""
+        self._asked()
         self.refunded.append((payment_id, charge_id))
         return None if self.refund_answer is None else _refused(self.refund_answer)
+
+    def _asked(self) -> None:
+        if self.engine is not None:
+            self.transactions.append(cast(sa.QueuePool, self.engine.pool).checkedout())
 
     def close(self) -> None:
         """Lets go whoever hangs."""

@@ -23,6 +23,7 @@ from services.observability.process import StopSignal
 from services.payments.provider import Accepted, Refused
 from services.payments.sweep import Sweep
 from services.settings import PaymentSettings
+from tests.support.account_work import payments_through_a_provider
 from tests.support.payments import (
     LONG_AGO,
     SILENCE,
@@ -324,3 +325,8 @@ def test_it_goes_on_after_a_fault_and_ends_when_told(engine: Engine, monkeypatch
     stop.set()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_what_the_api_asks_of_mysql_about_payments_can_be_asked(engine: Engine) -> None:
+    payments_through_a_provider(engine)
+    assert len(events(engine, "PaymentRefunded")) == 1
