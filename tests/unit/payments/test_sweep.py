@@ -15,8 +15,9 @@ from sqlalchemy.engine import Engine
 
 from services.domain.attempts import claim_due, oldest_open
 from services.domain.model import Payment
-from services.domain.orders import cancel_order, delete_order
+from services.domain.orders import cancel_order, delete_order, expire_order
 from services.domain.payments import begin_payment, refund_order
+from services.domain.queries import unpaid_orders
 from services.domain.settling import settle_accepted
 from services.domain.tables import orders
 from services.observability.process import StopSignal
@@ -279,6 +280,9 @@ def test_an_order_does_not_expire_while_it_is_being_paid(engine: Engine) -> None
     sweep = sweep_of(engine, ScriptedProvider(known=Refused("no")), order_expiry=600)
     sweep.round()
     assert status_of(engine, order_id) == "PENDING"
+    now = datetime.now(UTC)
+    assert unpaid_orders(engine, now, 10) == [], "they would fill every batch while a provider is away"
+    assert expire_order(engine, order_id, now) is False, "a payment may begin after the order was found"
     make_due(engine)
     sweep.round()  # which hears that it is refused
     sweep.round()

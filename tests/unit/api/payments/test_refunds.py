@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from services.payments.sandbox import Sandbox
-from tests.support.payments import SILENCE, ScriptedProvider, order_of, status_of
+from tests.support.payments import SILENCE, ScriptedProvider, attempts, order_of, status_of
 from tests.support.shop import ADMIN, AppClient, events, stored
 from tests.unit.api.payments.paying import pay, refund, shop_with, sweep
 
@@ -75,3 +75,10 @@ def test_only_a_paid_order_can_be_refunded_and_only_by_an_administrator(api: App
     assert api.post(path).status_code == 401
     assert api.post(path, headers={"Authorization": ADMIN["Authorization"]}).status_code == 400
     assert status_of(engine, order.id) == "COMPLETED"
+
+
+def test_an_order_that_is_being_paid_cannot_be_refunded(api: AppClient, engine: Engine) -> None:
+    order = order_of(engine, "0.70")
+    assert pay(api, order.id).json()["status"] == "PENDING"
+    assert refund(api, order.id).status_code == 409
+    assert [each.status for each in attempts(engine, order.id)] == ["PENDING"]
