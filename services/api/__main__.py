@@ -2,7 +2,7 @@
 
 import os
 import sys
-from threading import Timer
+from threading import Thread, Timer
 from zoneinfo import ZoneInfo
 
 from services.api.analytics_reader import ClickHouseReader
@@ -13,9 +13,19 @@ from services.clients.relational_schema import wait_until_current
 from services.observability.logging import get_logger
 from services.observability.metrics import UP
 from services.observability.process import EXIT_OK, CannotStart, StopSignal, run
-from services.settings import AnalyticsReaderSettings, ApiSettings, BusinessSettings, DatabaseSettings, load
+from services.payments.desk import Measured, open_provider
+from services.payments.sweep import Sweep
+from services.settings import (
+    AnalyticsReaderSettings,
+    ApiSettings,
+    BusinessSettings,
+    DatabaseSettings,
+    PaymentSettings,
+    load,
+)
 
 _LAST_SECONDS = 1
+_CONNECTIONS_BESIDE = 2  # for /readyz and for the sweep of payments
 
 
 def main() -> int:
@@ -33,19 +43,34 @@ def _work(stop: StopSignal) -> None:
         return
     if settings.millrace_admin_token is None:
         get_logger().warning("no admin can act: MILLRACE_ADMIN_TOKEN is not set")
+    payments = load(PaymentSettings)
+    provider = _provider(payments)
+    app = create_app(engine, zone, reader, settings, payments, provider)
+    listener = listen(settings.api_host, settings.port)
+    sweep = Sweep(engine, provider, payments)
+    Thread(target=sweep.run, args=(stop,), name="payment sweep", daemon=True).start()
     UP.labels("api").set(1)
-    serve(create_app(engine, zone, reader, settings), listen(settings.api_host, settings.port), stop)
+    serve(app, listener, stop)
     _leave_what_hangs()
 
 
 def _with_a_connection_a_thread(settings: DatabaseSettings, threads: int) -> DatabaseSettings:
     """Raises CannotStart where threads would wait for one another's connections, and readiness for all of them."""
-    if settings.database_pool_size <= threads:
+    needed = threads + _CONNECTIONS_BESIDE
+    if settings.database_pool_size < needed:
         raise CannotStart(
             f"API_THREADS is {threads} and DATABASE_POOL_SIZE {settings.database_pool_size}: every thread needs a "
-            f"connection and /readyz one of its own; set DATABASE_POOL_SIZE to {threads + 1} or more"
+            f"connection, /readyz and the payment sweep one each; set DATABASE_POOL_SIZE to {needed} or more"
         )
     return settings
+
+
+def _provider(settings: PaymentSettings) -> Measured:
+    """Raises CannotStart where the provider cannot be had as it is set up."""
+    try:
+        return open_provider(settings)
+    except OSError as unusable:
+        raise CannotStart(f"{unusable}: set PAYMENT_SANDBOX_FILE to a file that can be written") from None
 
 
 def _leave_what_hangs() -> None:

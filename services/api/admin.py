@@ -39,6 +39,12 @@ class Credential:
             raise Problem(401, "unauthorized", "Unauthorized", detail, headers={"WWW-Authenticate": challenge})
 
 
+def acting_admin(request: Request, credential: Credential) -> str:
+    """Who acts, once the credential lets them. Raises a problem: 401 without the credential, 400 when not named."""
+    credential.require(request)
+    return _admin_id(request)
+
+
 class Admin:
     """The resource."""
 
@@ -51,8 +57,7 @@ class Admin:
 
     async def delete(self, request: Request) -> Response:
         """204, also when the order was deleted already. 401 credential; 400 no X-Admin-Id; 404 unknown."""
-        self._credential.require(request)
-        admin_id = _admin_id(request)
+        admin_id = acting_admin(request, self._credential)
         order_id: str = request.path_params["id"]
         if not is_identifier(order_id):
             raise not_found("There is no such order.")

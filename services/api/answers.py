@@ -7,7 +7,7 @@ from typing import Any
 import simplejson
 from starlette.responses import Response
 
-from services.domain.model import Order, Product, User
+from services.domain.model import Inventory, Order, Payment, Product, User
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -66,3 +66,29 @@ def product_answer(product: Product) -> dict[str, Any]:
 def user_answer(user: User) -> dict[str, Any]:
     """A user."""
     return {"id": user.id, "email": user.email, "name": user.name, "createdAt": instant(user.created_at)}
+
+
+def payment_answer(payment: Payment) -> dict[str, Any]:
+    """An attempt to pay. ``failure``: why it failed, or why a refund is not done yet, in the provider's words."""
+    return {
+        "id": payment.id,
+        "orderId": payment.order_id,
+        "amount": payment.amount,
+        "method": payment.method,
+        "status": payment.status,
+        "failure": payment.failure,
+        "refundPending": payment.refund_pending,
+        "createdAt": instant(payment.created_at),
+        "updatedAt": instant(payment.updated_at),
+    }
+
+
+def inventory_answer(stock: Inventory) -> dict[str, Any]:
+    """A product's stock."""
+    return {
+        "productId": stock.product_id,
+        "quantity": stock.quantity,
+        "reserved": stock.reserved,
+        "available": stock.available,
+        "version": stock.version,
+    }

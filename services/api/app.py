@@ -16,37 +16,58 @@ from services.api.analytics import Analytics
 from services.api.analytics_reader import Reader
 from services.api.boundary import REQUEST_ID, Boundary
 from services.api.catalogue import catalogue_routes
+from services.api.inventory import Stock
 from services.api.operations import Operations
 from services.api.orders import Orders
 from services.api.pages import Pages
+from services.api.payments import Payments
 from services.api.problems import from_exception
 from services.api.shop import Shop
 from services.api.workers import Workers
-from services.settings import ApiSettings
+from services.payments.desk import open_provider
+from services.payments.provider import Provider
+from services.settings import ApiSettings, PaymentSettings
 
 _DATABASE_SECONDS = 30
 _PROBE_SECONDS = 2
+_ANSWER_SECONDS = 1  # for a provider that keeps to its deadline to say that it had no answer
 
 
-def create_app(engine: Engine, business_timezone: str, reader: Reader, settings: ApiSettings) -> Starlette:
-    """The application on this database and this analytics reader, both of which it closes when it ends."""
+def create_app(
+    engine: Engine,
+    business_timezone: str,
+    reader: Reader,
+    settings: ApiSettings,
+    payments: PaymentSettings | None = None,
+    provider: Provider | None = None,
+) -> Starlette:
+    """The application on this database, analytics reader and payment provider, which it closes when it ends.
+
+    Without ``payments`` their defaults are in force, without a ``provider`` the one that they name.
+    """
+    payments = payments or PaymentSettings.model_validate({})
+    provider = provider or open_provider(payments)
     zone = ZoneInfo(business_timezone)
     workers = Workers("database", settings.api_threads, _DATABASE_SECONDS)
     probe = Workers("database", 1, _PROBE_SECONDS)
+    asking = Workers("payment provider", payments.payment_threads, payments.payment_timeout + _ANSWER_SECONDS)
     shop = Shop(engine, zone, workers, settings.api_max_body_bytes)
     token = settings.millrace_admin_token
+    credential = Credential(token.get_secret_value() if token else None)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
-        for each in (workers, probe, reader):
+        for each in (provider, workers, probe, asking, reader):
             each.close()
         engine.dispose()
 
     app = Starlette(
         routes=[
             *Orders(shop).routes(),
-            *Admin(shop, Credential(token.get_secret_value() if token else None)).routes(),
+            *Admin(shop, credential).routes(),
+            *Payments(shop, credential, provider, asking, payments.payment_timeout).routes(),
+            *Stock(shop, credential).routes(),
             *catalogue_routes(shop),
             *Analytics(reader, zone).routes(),
             *Operations(shop, probe).routes(),

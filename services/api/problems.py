@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.clients.database import OutcomeUnknown, unavailable
-from services.domain.errors import Conflict, DomainError, InsufficientStock, Invalid, NotFound
+from services.domain.errors import Conflict, DomainError, InsufficientStock, Invalid, NotFound, Stale
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,9 @@ def _refused(error: DomainError) -> Problem:
             return not_found(_sentence(error))
         case InsufficientStock():
             return Problem(409, "insufficient-stock", "Not enough stock", _sentence(error))
+        case Stale():
+            headers = {"ETag": f'"{error.version}"'}
+            return Problem(412, "precondition-failed", "It has changed since", _sentence(error), headers=headers)
         case Conflict():
             return Problem(409, "conflict", "The state does not allow it", _sentence(error))
         case _:

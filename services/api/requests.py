@@ -14,7 +14,8 @@ from starlette.datastructures import QueryParams
 
 from services.api.problems import FieldError, invalid
 from services.clients.types import CENT
-from services.domain.model import NewItem, NewOrder
+from services.domain.model import NewItem, NewOrder, PaymentMethod
+from services.domain.stock import QUANTITY_LIMIT as STOCK_LIMIT
 
 ID_LENGTH = 36
 ADDRESS_LENGTH = 1000
@@ -121,6 +122,27 @@ class OrderBody(Body):
         """The same, as the domain takes it."""
         items = tuple(NewItem(item.product_id, item.quantity, item.price) for item in self.items)
         return NewOrder(self.user_id, items, self.total_amount, self.shipping_address)
+
+
+class PaymentBody(Body):
+    """What is to be paid; an amount, where given, must be the order's total."""
+
+    order_id: Identifier
+    method: PaymentMethod
+    amount: Money = Field(default=None)  # type: ignore[assignment]  # may be absent, but not null
+
+
+class RefundBody(Body):
+    """Whether the pieces come back into the house."""
+
+    restock: bool = False
+
+
+class StockBody(Body):
+    """``quantity`` sets what is in the house, ``adjust`` adds to it or takes from it: one of the two."""
+
+    quantity: Annotated[int, Field(ge=0, le=STOCK_LIMIT)] = Field(default=None)  # type: ignore[assignment]  # not null
+    adjust: Annotated[int, Field(ge=-STOCK_LIMIT, le=STOCK_LIMIT)] = Field(default=None)  # type: ignore[assignment]
 
 
 def validated(model: type[M], value: dict[str, Any]) -> M:

@@ -45,8 +45,13 @@ class Resource:
 
 
 def resource(
-    template: str, *, get: Handler | None = None, post: PostHandler | None = None, delete: Handler | None = None
+    template: str,
+    *,
+    get: Handler | None = None,
+    post: PostHandler | None = None,
+    patch: Handler | None = None,
+    delete: Handler | None = None,
 ) -> Route:
     """The route of a path template (``/api/orders/{id}``)."""
-    handlers: dict[str, Handler | None] = {"GET": get, "POST": post, "DELETE": delete}
+    handlers: dict[str, Handler | None] = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
     return Route(template, Resource(template, {method: each for method, each in handlers.items() if each}))

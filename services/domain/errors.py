@@ -17,6 +17,14 @@ class Conflict(DomainError):
     """The thing's state does not allow it."""
 
 
+class Stale(DomainError):
+    """The thing has changed since the version that the caller knows."""
+
+    def __init__(self, what: str, version: int) -> None:
+        super().__init__(f"{what} is at version {version} now")
+        self.version = version
+
+
 class InsufficientStock(Conflict):
     """Fewer pieces are free than asked for."""
 

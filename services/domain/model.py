@@ -82,6 +82,29 @@ class Order:
 
 
 @dataclass(frozen=True)
+class Payment:
+    """One attempt to pay an order. Its ``id`` is the key under which the provider is asked, however often."""
+
+    id: str
+    order_id: str
+    amount: Decimal
+    status: PaymentStatus
+    method: PaymentMethod
+    provider: str | None
+    charge_id: str | None
+    failure: str | None
+    tries: int
+    due_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def refund_pending(self) -> bool:
+        """Whether it was decided to give the money back and the provider has not said yet that it is done."""
+        return self.status == "REFUNDED" and self.due_at is not None
+
+
+@dataclass(frozen=True)
 class NewItem:
     """A line as asked for; a price, where given, must be the catalogue's."""
 

@@ -11,6 +11,7 @@ from uuid_utils import uuid7
 from services.clients.database import write
 from services.domain import outbox, stock
 from services.domain.also import Also
+from services.domain.attempts import in_force
 from services.domain.errors import Conflict, NotFound
 from services.domain.locking import advance, lock_order
 from services.domain.model import Order
@@ -73,12 +74,12 @@ def cancel_order(
 
 
 def expire_order(engine: Engine, order_id: str, created_before: datetime, traceparent: str | None = None) -> bool:
-    """Cancels the order if it is still unpaid and older than that; says whether it did."""
+    """Cancels the order if it is still unpaid, older than that, and no payment is under way; says whether it did."""
 
     def work(connection: Connection) -> bool:
         locked = lock_order(connection, order_id)
         due = locked.order.status == "PENDING" and locked.order.deleted_at is None
-        if not due or locked.order.created_at >= created_before:
+        if not due or locked.order.created_at >= created_before or in_force(connection, order_id) is not None:
             return False
         _cancel(connection, order_id, traceparent)
         return True

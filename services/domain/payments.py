@@ -1,79 +1,142 @@
-"""Payments of an order as the state machine sees them: accepted, refused, refunded."""
+"""Payments of an order as the state machine sees them: begun, made at once, refunded.
+
+The provider is asked between two transactions, never within one: ``begin_payment`` commits that it is going to be
+asked, ``services.domain.settling`` what it said. An attempt under way is known to ``payments`` alone: neither the
+order nor an event changes before there is an outcome.
+"""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import timedelta
 from decimal import Decimal
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
-from uuid_utils import uuid7
 
 from services.clients.database import write
 from services.domain import outbox, stock
-from services.domain.errors import Conflict, NotFound
+from services.domain.also import Also
+from services.domain.attempts import change_attempt, in_force, insert_attempt, new_attempt
+from services.domain.errors import Conflict, Invalid, NotFound
 from services.domain.locking import Locked, advance, lock_order
-from services.domain.model import Order, PaymentMethod
-from services.domain.tables import payments
+from services.domain.model import Order, Payment, PaymentMethod
+from services.domain.settling import about, complete, fail
 
 
-def accept_payment(engine: Engine, order_id: str, method: PaymentMethod, traceparent: str | None = None) -> Order:
-    """PENDING becomes COMPLETED and its pieces leave the house. Raises NotFound, Conflict in any other state."""
+def begin_payment(
+    engine: Engine,
+    order_id: str,
+    method: PaymentMethod,
+    provider: str,
+    seconds: float,
+    amount: Decimal | None = None,
+    *,
+    also: Also[Payment] | None = None,
+) -> Payment:
+    """Stores a PENDING attempt to pay the whole order through ``provider``, which the sweep takes up after ``seconds``.
 
-    def work(connection: Connection) -> Order:
+    Raises NotFound; Invalid for an ``amount`` that is not the order's; Conflict unless the order is PENDING and no
+    other attempt is under way.
+    """
+
+    def work(connection: Connection) -> Payment:
         locked = _payable(connection, order_id)
-        changed = advance(
-            connection,
-            locked,
-            replace(locked.order, status="COMPLETED", payment_status="COMPLETED", payment_method=method),
+        total = locked.order.total_amount
+        if amount is not None and amount != total:
+            raise Invalid("amount", f"is {amount}, the order's total is {total}")
+        attempt = replace(
+            new_attempt(order_id, total, method, locked.now),
+            provider=provider,
+            tries=1,
+            due_at=locked.now + timedelta(seconds=seconds),
         )
-        payment_id = insert_payment(connection, order_id, changed.total_amount, "COMPLETED", method, locked.now)
-        deducted = stock.deduct(connection, changed.pieces(), order_id, locked.now)
-        paid = outbox.payment_event("PaymentCompleted", changed, payment_id, "COMPLETED", method)
-        completed = outbox.order_event("OrderCompleted", changed)
-        outbox.append(connection, [paid, completed, *deducted], traceparent)
-        return changed
+        insert_attempt(connection, attempt)
+        if also is not None:
+            also(connection, attempt)
+        return attempt
 
     return write(engine, work)
 
 
-def refuse_payment(engine: Engine, order_id: str, method: PaymentMethod, traceparent: str | None = None) -> Order:
-    """The order stays PENDING; the attempt is kept as FAILED. Raises as accept_payment."""
+def accept_payment(
+    engine: Engine,
+    order_id: str,
+    method: PaymentMethod,
+    traceparent: str | None = None,
+    *,
+    also: Also[Order] | None = None,
+) -> Order:
+    """Money that is there already, without a provider: as begun and accepted in one transaction.
 
+    Raises NotFound, Conflict as begin_payment.
+    """
+    return _at_once(engine, order_id, method, None, traceparent, also)
+
+
+def refuse_payment(
+    engine: Engine,
+    order_id: str,
+    method: PaymentMethod,
+    traceparent: str | None = None,
+    *,
+    also: Also[Order] | None = None,
+) -> Order:
+    """An attempt that failed elsewhere: as begun and refused in one transaction. Raises as accept_payment."""
+    return _at_once(engine, order_id, method, "refused", traceparent, also)
+
+
+def _at_once(
+    engine: Engine,
+    order_id: str,
+    method: PaymentMethod,
+    refusal: str | None,
+    traceparent: str | None,
+    also: Also[Order] | None,
+) -> Order:
     def work(connection: Connection) -> Order:
         locked = _payable(connection, order_id)
-        changed = advance(connection, locked, replace(locked.order, payment_status="FAILED", payment_method=method))
-        payment_id = insert_payment(connection, order_id, changed.total_amount, "FAILED", method, locked.now)
-        failed = outbox.payment_event("PaymentFailed", changed, payment_id, "FAILED", method)
-        outbox.append(connection, [failed], traceparent)
-        return changed
+        attempt = new_attempt(order_id, locked.order.total_amount, method, locked.now)
+        insert_attempt(connection, attempt)
+        if refusal is None:
+            outcome = complete(connection, locked, attempt, charge_id=None)
+        else:
+            outcome = fail(connection, locked, attempt, refusal)
+        outbox.append(connection, outcome.happened, traceparent)
+        if also is not None:
+            also(connection, outcome.order)
+        return outcome.order
 
     return write(engine, work)
 
 
-def refund_order(engine: Engine, order_id: str, restock: bool = False, traceparent: str | None = None) -> Order:
-    """COMPLETED becomes REFUNDED; pieces come back when asked. Raises NotFound, Conflict in any other state."""
+def refund_order(
+    engine: Engine,
+    order_id: str,
+    restock: bool = False,
+    traceparent: str | None = None,
+    *,
+    seconds: float = 0,
+    also: Also[Payment] | None = None,
+) -> Payment:
+    """COMPLETED becomes REFUNDED; pieces come back when asked. Raises NotFound, Conflict in any other state.
 
-    def work(connection: Connection) -> Order:
+    That decides it. A charge is then given back by whoever asks the provider first: the caller, or the sweep after
+    ``seconds``. Returns the attempt that had paid.
+    """
+
+    def work(connection: Connection) -> Payment:
         locked = _alive(connection, order_id)
-        if locked.order.status != "COMPLETED":
+        paid = in_force(connection, order_id)
+        if locked.order.status != "COMPLETED" or paid is None:
             raise Conflict(f"order {order_id} is {locked.order.status}; only a COMPLETED order can be refunded")
-        paid = connection.execute(
-            sa.select(payments.c.id, payments.c.method)
-            .where(payments.c.order_id == order_id, payments.c.status == "COMPLETED")
-            .with_for_update()
-        ).one()
-        connection.execute(
-            sa.update(payments).where(payments.c.id == paid.id).values(status="REFUNDED", updated_at=locked.now)
-        )
+        due_at = None if paid.charge_id is None else locked.now + timedelta(seconds=seconds)
+        attempt = change_attempt(connection, paid, status="REFUNDED", due_at=due_at, tries=0, updated_at=locked.now)
         changed = advance(connection, locked, replace(locked.order, status="REFUNDED", payment_status="REFUNDED"))
-        happened = [
-            outbox.payment_event("PaymentRefunded", changed, paid.id, "REFUNDED", paid.method),
-            outbox.order_event("OrderRefunded", changed),
-        ]
+        happened = [about("PaymentRefunded", changed, attempt), outbox.order_event("OrderRefunded", changed)]
         if restock:
             happened += stock.restock(connection, changed.pieces(), order_id, locked.now)
         outbox.append(connection, happened, traceparent)
-        return changed
+        if also is not None:
+            also(connection, attempt)
+        return attempt
 
     return write(engine, work)
 
@@ -89,23 +152,6 @@ def _payable(connection: Connection, order_id: str) -> Locked:
     locked = _alive(connection, order_id)
     if locked.order.status != "PENDING":
         raise Conflict(f"order {order_id} is {locked.order.status}; only a PENDING order can be paid")
+    if in_force(connection, order_id) is not None:
+        raise Conflict(f"order {order_id} is being paid: its last payment has no outcome yet")
     return locked
-
-
-def insert_payment(
-    connection: Connection, order_id: str, amount: Decimal, status: str, method: str, now: datetime
-) -> str:
-    """One attempt; returns its id. Ids are UUIDv7: the newest attempt has the highest one."""
-    payment_id = str(uuid7())
-    connection.execute(
-        sa.insert(payments).values(
-            id=payment_id,
-            order_id=order_id,
-            amount=amount,
-            status=status,
-            method=method,
-            created_at=now,
-            updated_at=now,
-        )
-    )
-    return payment_id

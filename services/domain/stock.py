@@ -1,6 +1,6 @@
 """Moving stock that a new order reserved: deducted by its payment, released by its end; and adjusting it by hand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,7 +8,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import database_now, write
 from services.domain import outbox
-from services.domain.errors import Conflict, Invalid, NotFound
+from services.domain.also import Also
+from services.domain.errors import Conflict, Invalid, NotFound, Stale
 from services.domain.locking import lock_stock, write_stock
 from services.domain.model import Inventory
 
@@ -70,23 +71,49 @@ def _move(
     return [outbox.inventory_event(event_type, stock, now, order_id) for stock in after]
 
 
-def set_quantity(engine: Engine, product_id: str, quantity: int, traceparent: str | None = None) -> Inventory:
-    """Sets what is in the house. Raises NotFound, Invalid, and Conflict for less than is reserved."""
-    return _adjust(engine, product_id, lambda _stock: quantity, "quantity", traceparent)
+def set_quantity(
+    engine: Engine,
+    product_id: str,
+    quantity: int,
+    traceparent: str | None = None,
+    *,
+    expected: Collection[int] | None = None,
+    also: Also[Inventory] | None = None,
+) -> Inventory:
+    """Sets what is in the house. Raises NotFound, Invalid, Conflict for less than is reserved, and Stale unless the
+    stock is at one of the versions ``expected``, where they are given.
+    """
+    return _adjust(engine, product_id, lambda _stock: quantity, "quantity", traceparent, expected, also)
 
 
-def adjust_quantity(engine: Engine, product_id: str, by: int, traceparent: str | None = None) -> Inventory:
+def adjust_quantity(
+    engine: Engine,
+    product_id: str,
+    by: int,
+    traceparent: str | None = None,
+    *,
+    expected: Collection[int] | None = None,
+    also: Also[Inventory] | None = None,
+) -> Inventory:
     """Adds to (or, negative, takes from) what is in the house. Raises as set_quantity."""
-    return _adjust(engine, product_id, lambda stock: stock.quantity + by, "adjust", traceparent)
+    return _adjust(engine, product_id, lambda stock: stock.quantity + by, "adjust", traceparent, expected, also)
 
 
 def _adjust(
-    engine: Engine, product_id: str, quantity: Callable[[Inventory], int], field: str, traceparent: str | None
+    engine: Engine,
+    product_id: str,
+    quantity: Callable[[Inventory], int],
+    field: str,
+    traceparent: str | None,
+    expected: Collection[int] | None,
+    also: Also[Inventory] | None,
 ) -> Inventory:
     def work(connection: Connection) -> Inventory:
         stock = lock_stock(connection, [product_id]).get(product_id)
         if stock is None:
             raise NotFound("inventory of product", product_id)
+        if expected is not None and stock.version not in expected:
+            raise Stale(f"the inventory of product {product_id}", stock.version)
         wanted = quantity(stock)
         if not 0 <= wanted <= QUANTITY_LIMIT:
             raise Invalid(field, f"would make the quantity {wanted}; it can be 0 to {QUANTITY_LIMIT}")
@@ -97,6 +124,8 @@ def _adjust(
         outbox.append(
             connection, [outbox.inventory_event("StockAdjusted", changed, database_now(connection))], traceparent
         )
+        if also is not None:
+            also(connection, changed)
         return changed
 
     return write(engine, work)

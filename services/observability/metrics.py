@@ -18,6 +18,25 @@ HTTP_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
+# ---- api: payments; question is charge, look_up or refund
+PAYMENTS_SETTLED = Counter(
+    "millrace_payments_settled_total", "provider's answers taken, by outcome: completed, failed, refunded", ["outcome"]
+)
+PAYMENT_PROVIDER_SECONDS = Histogram(
+    "millrace_payment_provider_seconds",
+    "time the payment provider took, answered or not",
+    ["question"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+PAYMENT_UNANSWERED = Counter(
+    "millrace_payment_unanswered_total", "questions the payment provider did not answer in time", ["question"]
+)
+PAYMENT_OLDEST_OPEN = Gauge(
+    "millrace_payment_oldest_open_seconds",
+    "age of the oldest payment without an outcome, or refund the provider has not confirmed; 0: none",
+)
+ORDERS_EXPIRED = Counter("millrace_orders_expired_total", "unpaid orders cancelled by their age")
+
 # ---- relay
 OUTBOX_RELAYED = Counter(
     "millrace_outbox_relayed_total", "events every replica has and the outbox has marked", ["topic"]

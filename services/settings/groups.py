@@ -133,6 +133,26 @@ class ApiSettings(Group):
     millrace_admin_token: SecretStr | None = Field(None, min_length=16, description="bearer token of the admin routes")
 
 
+class PaymentSettings(Group):
+    payment_timeout: float = Field(
+        10, gt=0, le=25, description="seconds the payment provider has for an answer; then the sweep finds out"
+    )
+    payment_threads: int = Field(16, ge=1, le=256, description="payments that wait for the provider at a time")
+    payment_sweep_interval: float = Field(
+        2, gt=0, le=600, description="seconds between looks for payments without an outcome and orders that expire"
+    )
+    payment_max_backoff: float = Field(
+        300, gt=0, description="longest wait in seconds before the provider is asked again about a payment"
+    )
+    payment_abandon_after: float = Field(
+        3600, ge=60, description="a charge of an ended order that the provider has not heard of by then has failed"
+    )
+    payment_sandbox_file: Path | None = Field(
+        None, description="SQLite file of the sandbox provider's book; unset: in memory"
+    )
+    order_expiry: float = Field(0, ge=0, description="seconds until an unpaid order is cancelled; 0: never")
+
+
 class ConnectSettings(Group):
     connect_url: str = Field("http://localhost:8083", description="REST address of Kafka Connect")
 
@@ -253,6 +273,7 @@ GROUPS: tuple[type[Group], ...] = (
     KafkaSettings,
     AnalyticsReaderSettings,
     ApiSettings,
+    PaymentSettings,
     ConnectSettings,
     RelaySettings,
     TransformerSettings,

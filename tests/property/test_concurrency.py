@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import write
-from services.domain import locking, orders, payments
+from services.domain import locking, orders, payments, settling
 from services.domain.errors import DomainError
 from services.domain.locking import Locked
 from services.domain.model import Order
@@ -90,7 +90,7 @@ class _ReadsBeforeTheLock:
     def __init__(self, patch: pytest.MonkeyPatch, clients: int) -> None:
         self._read = threading.Barrier(clients)
         self._before = threading.local()
-        for module in (orders, payments):
+        for module in (orders, payments, settling):
             patch.setattr(module, "write", self._write)
             patch.setattr(module, "lock_order", self._lock_order)
             patch.setattr(module, "advance", self._advance)

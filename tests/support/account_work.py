@@ -21,13 +21,18 @@ from services.clients.relational_schema import require_current
 from services.domain import idempotency, queries, stock
 from services.domain.idempotency import Answer, Claim
 from services.domain.model import NewItem, NewOrder, Order
-from services.domain.orders import cancel_order, delete_order
-from services.domain.payments import accept_payment, refund_order, refuse_payment
+from services.domain.orders import cancel_order, delete_order, expire_order
+from services.domain.payments import accept_payment, begin_payment, refund_order, refuse_payment
 from services.domain.placing import create_order
 from services.domain.repair import restate_order
+from services.domain.settling import settle_accepted
+from services.payments.provider import Accepted, Refused
+from services.payments.sweep import Sweep
 from services.reconciler import relational
 from services.relay.binlog import Binlog
 from services.relay.outbox import Outbox, Refusal
+from services.settings import PaymentSettings
+from tests.support.payments import ScriptedProvider
 
 UTC_ZONE: Final = ZoneInfo("UTC")
 # access denied to a database, a table, a column; the statement needs a privilege of the server
@@ -62,6 +67,7 @@ def api(engine: Engine) -> None:
     order = new_order(engine)
     refuse_payment(engine, order.id, "CARD")
     accept_payment(engine, order.id, "CARD")
+    payments_through_a_provider(engine)
     refund_order(engine, order.id, restock=True)
     cancel_order(engine, new_order(engine).id)
     delete_order(engine, order.id)
@@ -89,6 +95,19 @@ def _keys(engine: Engine) -> None:
         patch.setattr(idempotency, "KEPT_SECONDS", -1)
         idempotency.claim(engine, uuid4().hex, "", 0)
     assert idempotency.purge(engine, 1) == 1
+
+
+def payments_through_a_provider(engine: Engine) -> None:
+    """Settled by the request, by the sweep, and too late; given back; expired."""
+    for known in (Accepted("charge"), Refused("no"), None):
+        begin_payment(engine, new_order(engine).id, "CARD", "scripted", -1)
+        Sweep(engine, ScriptedProvider(known=known), PaymentSettings(order_expiry=3600)).round()
+    payment = begin_payment(engine, new_order(engine).id, "CARD", "scripted", -1)
+    cancel_order(engine, payment.order_id)
+    settle_accepted(engine, payment, "late")
+    Sweep(engine, ScriptedProvider(refund_answer=Refused("not yet")), PaymentSettings()).round()
+    queries.payments_of_order(engine, payment.order_id, 10)
+    expire_order(engine, new_order(engine).id, datetime.now(UTC) + timedelta(days=1))
 
 
 def relay(engine: Engine) -> None:

@@ -36,6 +36,7 @@ class DemoFolder:
         self.root = root.resolve()
         self.logs = self.root / "logs"
         self.database = self.root / "ecommerce.db"
+        self.payment_sandbox = self.root / "payment-sandbox.db"
         self.clickhouse = self.root / "clickhouse"
         self.clickhouse_users = self.root / "clickhouse-users.json"
         self.bootstrap = self.root / "broker.address"

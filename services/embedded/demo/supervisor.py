@@ -203,6 +203,7 @@ class Supervisor:
             "PORT": str(self._options.port),
             "VERIFY_IN_FLIGHT": str(_IN_FLIGHT_SECONDS),
             "MILLRACE_ADMIN_TOKEN": self._secrets.admin_token,
+            "PAYMENT_SANDBOX_FILE": str(self._folder.payment_sandbox),
             **dict(metrics),
         }
 

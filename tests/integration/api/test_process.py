@@ -160,7 +160,7 @@ def test_fewer_connections_than_threads_are_one_line(tmp_path: Path) -> None:
     many = settings_of(f"sqlite:///{tmp_path}/x.db", API_THREADS="16", DATABASE_POOL_SIZE="16")
     process = Subprocess(["services.api"], tmp_path / "log", many)
     assert process.process.wait(30) == 2
-    assert process.output().splitlines()[-1].endswith("set DATABASE_POOL_SIZE to 17 or more")
+    assert process.output().splitlines()[-1].endswith("set DATABASE_POOL_SIZE to 18 or more")
 
 
 @pytest.mark.real_servers

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from services.domain.attempts import DUE
 from services.domain.locking import lock_stock
 
 
@@ -19,3 +20,9 @@ def test_stock_is_locked_along_the_index_of_products() -> None:
     (statement,) = asked
     assert "FROM inventory FORCE INDEX (inventory_of_product)" in statement
     assert statement.endswith("ORDER BY inventory.product_id FOR UPDATE")
+
+
+def test_a_sweep_claims_along_the_index_of_what_is_due_and_waits_for_no_other() -> None:
+    statement = str(DUE.with_for_update(skip_locked=True).compile(dialect=mysql.dialect()))
+    assert "FROM payments FORCE INDEX (idx_payment_due)" in statement
+    assert statement.endswith("ORDER BY payments.next_attempt_at \n LIMIT %s FOR UPDATE SKIP LOCKED")

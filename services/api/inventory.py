@@ -1,0 +1,98 @@
+"""/api/inventory: a product's stock, and setting it by hand, by an administrator who knows what they change."""
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.api.admin import Credential, acting_admin
+from services.api.answers import inventory_answer, json_response
+from services.api.body import parse_object, read_json
+from services.api.boundary import REQUEST_ID, TRACEPARENT
+from services.api.problems import FieldError, Problem, invalid, not_found
+from services.api.requests import StockBody, is_identifier, validated
+from services.api.routing import resource
+from services.api.shop import Shop
+from services.domain.model import Inventory
+from services.domain.queries import find_inventory
+from services.domain.stock import adjust_quantity, set_quantity
+from services.observability.logging import get_logger
+
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_TAGS = re.compile(rf"{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
+_VERSION = re.compile(r'(?<!W/)"([1-9][0-9]{0,9})"')
+
+log = get_logger()
+
+
+class Stock:
+    """The resource."""
+
+    def __init__(self, shop: Shop, credential: Credential) -> None:
+        self._shop, self._credential = shop, credential
+
+    def routes(self) -> list[Route]:
+        """Its path."""
+        return [resource("/api/inventory/{productId}", get=self.read, patch=self.change)]
+
+    async def read(self, request: Request) -> Response:
+        """200 with an ETag, or 404 for a product without stock."""
+        product_id = _product_id(request)
+        stock = await self._shop.do(lambda: find_inventory(self._shop.engine, product_id))
+        if stock is None:
+            raise not_found(f"There is no inventory of product {product_id}.")
+        return _answer(stock)
+
+    async def change(self, request: Request) -> Response:
+        """The stock afterwards. Admin. 404 unknown; 412 when If-Match names other versions; 409 below the reserved."""
+        admin_id = acting_admin(request, self._credential)
+        product_id = _product_id(request)
+        expected = _expected(request)
+        body = await read_json(request, self._shop.max_body_bytes)
+        engine, traceparent = self._shop.engine, request.scope[TRACEPARENT]
+
+        def work() -> Inventory:
+            wanted = validated(StockBody, parse_object(body))
+            if len(wanted.model_fields_set) != 1:
+                raise invalid(
+                    tuple(FieldError(name, "give either quantity or adjust") for name in ("quantity", "adjust"))
+                )
+            if "quantity" in wanted.model_fields_set:
+                return set_quantity(engine, product_id, wanted.quantity, traceparent, expected=expected)
+            return adjust_quantity(engine, product_id, wanted.adjust, traceparent, expected=expected)
+
+        stock = await self._shop.do(work)
+        log.info(
+            "stock changed",
+            product_id=product_id,
+            quantity=stock.quantity,
+            admin_id=admin_id,
+            request_id=request.scope[REQUEST_ID],
+        )
+        return _answer(stock)
+
+
+def _answer(stock: Inventory) -> Response:
+    return json_response(inventory_answer(stock), headers={"ETag": f'"{stock.version}"'})
+
+
+def _product_id(request: Request) -> str:
+    product_id: str = request.path_params["productId"]
+    if not is_identifier(product_id):
+        raise not_found("There is no such product.")
+    return product_id
+
+
+def _expected(request: Request) -> set[int] | None:
+    """The versions of which one must be the stock's (RFC 9110, 13.1.1); None: any. Raises a 400 problem.
+
+    A weak tag, or one that was never ours, matches nothing.
+    """
+    given = ", ".join(request.headers.getlist("if-match"))
+    if not given or given.strip() == "*":
+        return None
+    if not _TAGS.fullmatch(given.strip()):
+        detail = 'Send If-Match with the ETag of GET, quotes included, as in If-Match: "7".'
+        raise Problem(400, "malformed-request", "The request cannot be read", detail, (FieldError("If-Match", detail),))
+    return {int(version) for version in _VERSION.findall(given)}

@@ -1,0 +1,143 @@
+"""/api/payments: paying an order, its attempts, and giving its money back."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from services.api.admin import Credential, acting_admin
+from services.api.answers import json_response, payment_answer
+from services.api.body import parse_object, read_body, read_json
+from services.api.boundary import REQUEST_ID, TRACEPARENT
+from services.api.paging import id_cursor, limit_of, page
+from services.api.problems import FieldError, Problem, not_found
+from services.api.requests import PaymentBody, Query, RefundBody, is_identifier, validated
+from services.api.routing import resource
+from services.api.shop import Shop
+from services.api.workers import Workers
+from services.domain.errors import NotFound
+from services.domain.model import Payment
+from services.domain.payments import begin_payment, refund_order
+from services.domain.queries import find_order, list_payments, payments_of_order
+from services.observability.logging import get_logger
+from services.payments.desk import settle, settle_refund
+from services.payments.provider import NoAnswer, Provider
+from services.payments.sweep import GRACE_SECONDS
+
+log = get_logger()
+
+
+class Payments:
+    """The resource. ``asking``: threads that wait for the provider, so that orders never wait for it."""
+
+    def __init__(self, shop: Shop, credential: Credential, provider: Provider, asking: Workers, timeout: float) -> None:
+        self._shop, self._credential = shop, credential
+        self._provider, self._asking, self._timeout = provider, asking, timeout
+
+    def routes(self) -> list[Route]:
+        """Its paths."""
+        return [
+            resource("/api/payments", get=self.every, post=self.pay),
+            resource("/api/payments/{orderId}", get=self.of_order),
+            resource("/api/payments/{orderId}/refund", post=self.refund),
+        ]
+
+    async def pay(self, request: Request) -> Response:
+        """201, COMPLETED, FAILED or PENDING. 404 unknown order; 422 another amount; 409 unless it can be paid now.
+
+        What goes wrong once the attempt is stored leaves it PENDING: the sweep finds out what the provider did.
+        """
+        body = await read_json(request, self._shop.max_body_bytes)
+        traceparent: str = request.scope[TRACEPARENT]
+        engine, provider = self._shop.engine, self._provider
+
+        def begin() -> Payment:
+            wanted = validated(PaymentBody, parse_object(body))
+            seconds = self._timeout + GRACE_SECONDS
+            try:
+                return begin_payment(engine, wanted.order_id, wanted.method, provider.name, seconds, wanted.amount)
+            except NotFound as missing:
+                error = FieldError("orderId", f"there is no {missing.kind} {missing.identifier}")
+                raise not_found(f"There is no {missing.kind} {missing.identifier}.", (error,)) from None
+
+        attempt = payment = await self._shop.do(begin)
+        try:
+            answer = await self._asking.run(
+                lambda: provider.charge(attempt.id, attempt.order_id, attempt.amount, attempt.method, self._timeout)
+            )
+            payment = await self._shop.do(lambda: settle(engine, attempt, answer, traceparent))
+        except Exception as error:
+            _left_open("charge", attempt, error, request)
+        return json_response(payment_answer(payment), 201, {"Location": f"/api/payments/{payment.order_id}"})
+
+    async def refund(self, request: Request) -> Response:
+        """The attempt that had paid, REFUNDED. Admin. 404 unknown order; 409 unless it is COMPLETED.
+
+        The money is asked back from the provider then; where it does not answer, the sweep goes on asking.
+        """
+        admin_id = acting_admin(request, self._credential)
+        order_id = _order_id(request)
+        body = await read_body(request, self._shop.max_body_bytes)
+        traceparent: str = request.scope[TRACEPARENT]
+        engine, provider = self._shop.engine, self._provider
+
+        def decide() -> Payment:
+            wanted = validated(RefundBody, parse_object(body)) if body else RefundBody()
+            seconds = self._timeout + GRACE_SECONDS
+            return refund_order(engine, order_id, wanted.restock, traceparent, seconds=seconds)
+
+        decided = payment = await self._shop.do(decide)
+        log.info("order refunded", order_id=order_id, admin_id=admin_id, request_id=request.scope[REQUEST_ID])
+        charge_id = decided.charge_id
+        if charge_id is not None:
+            try:
+                answer = await self._asking.run(
+                    lambda: provider.refund(decided.id, charge_id, decided.amount, self._timeout)
+                )
+                payment = await self._shop.do(lambda: settle_refund(engine, decided, answer))
+            except Exception as error:
+                _left_open("refund", payment, error, request)
+        return json_response(payment_answer(payment))
+
+    async def of_order(self, request: Request) -> Response:
+        """A page of the order's attempts, newest first; 404 for an unknown or deleted order."""
+        order_id = _order_id(request)
+
+        def work(limit: int, before: str | None) -> list[Payment]:
+            if find_order(self._shop.engine, order_id) is None:
+                raise NotFound("order", order_id)
+            return payments_of_order(self._shop.engine, order_id, limit, before)
+
+        return await self._page(request, work)
+
+    async def every(self, request: Request) -> Response:
+        """A page of all orders' attempts, newest first."""
+        return await self._page(request, lambda limit, before: list_payments(self._shop.engine, limit, before))
+
+    async def _page(self, request: Request, find: Callable[[int, str | None], list[Payment]]) -> Response:
+        query = Query(request.query_params)
+        limit, before = limit_of(query), id_cursor(query)
+        found = await self._shop.do(lambda: find(limit + 1, before))
+        return json_response(page(found, limit, lambda each: (each.id,), payment_answer))
+
+
+def _order_id(request: Request) -> str:
+    order_id: str = request.path_params["orderId"]
+    if not is_identifier(order_id):
+        raise not_found("There is no such order.")
+    return order_id
+
+
+def _left_open(question: str, payment: Payment, error: Exception, request: Request) -> None:
+    """The attempt stands as it was stored, whatever happened since; the log says what."""
+    silent = isinstance(error, NoAnswer | Problem)
+    say = log.warning if silent else log.exception
+    say(
+        "left to the sweep",
+        question=question,
+        payment_id=payment.id,
+        order_id=payment.order_id,
+        why=str(error),
+        request_id=request.scope[REQUEST_ID],
+    )

@@ -1,0 +1,133 @@
+"""What becomes of an attempt to pay by the provider's answer: order completed, attempt failed, money given back.
+
+Each answer may come twice, late, or long after the order has ended; the order's row lock decides what it still means.
+"""
+
+from dataclasses import dataclass, replace
+
+from sqlalchemy.engine import Connection, Engine
+
+from services.clients.database import write
+from services.domain import outbox, stock
+from services.domain.also import Also
+from services.domain.attempts import FAILURE_LENGTH, change_attempt, read_attempt
+from services.domain.locking import Locked, advance, lock_order
+from services.domain.model import Order, Payment
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The attempt and its order after a change, and what there is to tell of it."""
+
+    attempt: Payment
+    order: Order
+    happened: list[outbox.Event]
+
+
+def is_payable(order: Order) -> bool:
+    """Whether money for the order has a use."""
+    return order.status == "PENDING" and order.deleted_at is None
+
+
+def settle_accepted(
+    engine: Engine,
+    payment: Payment,
+    charge_id: str,
+    traceparent: str | None = None,
+    *,
+    also: Also[Payment] | None = None,
+) -> Payment:
+    """The provider has taken the money: the order is COMPLETED, or the money is to be given back where it cannot be.
+
+    It cannot be once the order was cancelled, has expired or was deleted, or when the attempt was held to have failed.
+    An attempt that is settled already stays as it is: the provider may say the same twice. Returns the attempt.
+    """
+
+    def work(connection: Connection) -> Payment:
+        locked = lock_order(connection, payment.order_id)
+        attempt = read_attempt(connection, payment.id)
+        outcome = Outcome(attempt, locked.order, [])
+        if attempt.status == "PENDING" and is_payable(locked.order):
+            outcome = complete(connection, locked, attempt, charge_id)
+        elif attempt.status in ("PENDING", "FAILED"):
+            outcome = _give_back(connection, locked, attempt, charge_id)
+        outbox.append(connection, outcome.happened, traceparent)
+        if also is not None:
+            also(connection, outcome.attempt)
+        return outcome.attempt
+
+    return write(engine, work)
+
+
+def settle_refused(
+    engine: Engine,
+    payment: Payment,
+    reason: str,
+    traceparent: str | None = None,
+    *,
+    also: Also[Payment] | None = None,
+) -> Payment:
+    """No money was taken: the attempt is FAILED, and an order that is PENDING may be paid anew. Returns the attempt.
+
+    An attempt that is settled already stays as it is. An order that has ended meanwhile is not changed by it.
+    """
+
+    def work(connection: Connection) -> Payment:
+        locked = lock_order(connection, payment.order_id)
+        attempt = read_attempt(connection, payment.id)
+        if attempt.status == "PENDING":
+            outcome = fail(connection, locked, attempt, reason)
+            outbox.append(connection, outcome.happened, traceparent)
+            attempt = outcome.attempt
+        if also is not None:
+            also(connection, attempt)
+        return attempt
+
+    return write(engine, work)
+
+
+def complete(connection: Connection, locked: Locked, attempt: Payment, charge_id: str | None) -> Outcome:
+    """The locked PENDING order is paid by this attempt; its pieces leave the house."""
+    settled = change_attempt(
+        connection, attempt, status="COMPLETED", charge_id=charge_id, due_at=None, updated_at=locked.now
+    )
+    state = replace(locked.order, status="COMPLETED", payment_status="COMPLETED", payment_method=attempt.method)
+    changed = advance(connection, locked, state)
+    deducted = stock.deduct(connection, changed.pieces(), changed.id, locked.now)
+    paid = about("PaymentCompleted", changed, settled)
+    return Outcome(settled, changed, [paid, outbox.order_event("OrderCompleted", changed), *deducted])
+
+
+def fail(connection: Connection, locked: Locked, attempt: Payment, reason: str) -> Outcome:
+    """The attempt took no money. An order that has ended is not changed by that, and nothing is told."""
+    settled = change_attempt(
+        connection, attempt, status="FAILED", failure=reason[:FAILURE_LENGTH], due_at=None, updated_at=locked.now
+    )
+    if not is_payable(locked.order):
+        return Outcome(settled, locked.order, [])
+    changed = advance(connection, locked, replace(locked.order, payment_status="FAILED", payment_method=attempt.method))
+    return Outcome(settled, changed, [about("PaymentFailed", changed, settled)])
+
+
+def _give_back(connection: Connection, locked: Locked, attempt: Payment, charge_id: str) -> Outcome:
+    """Money came in that the order has no use for: decided here, given back by the sweep, which is to look at once."""
+    settled = change_attempt(
+        connection,
+        attempt,
+        status="REFUNDED",
+        charge_id=charge_id,
+        failure=None,
+        due_at=locked.now,
+        tries=0,
+        updated_at=locked.now,
+    )
+    state = locked.order
+    if state.status in ("PENDING", "CANCELLED"):  # else it was paid by another attempt, whose state it carries
+        state = replace(state, payment_status="REFUNDED", payment_method=attempt.method)
+    changed = advance(connection, locked, state)
+    return Outcome(settled, changed, [about("PaymentRefunded", changed, settled)])
+
+
+def about(event_type: str, order: Order, attempt: Payment) -> outbox.Event:
+    """An event of the order's payment, about this attempt."""
+    return outbox.payment_event(event_type, order, attempt.id, attempt.status, attempt.method)
