@@ -11,7 +11,8 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.admin import Admin, Credential
+from services.api.admin import Admin
+from services.api.admins import Admins
 from services.api.analytics import Analytics
 from services.api.analytics_reader import Reader
 from services.api.boundary import REQUEST_ID, Boundary
@@ -20,21 +21,22 @@ from services.api.operations import Operations
 from services.api.orders import Orders
 from services.api.pages import Pages
 from services.api.problems import from_exception
+from services.api.rates import KnownTokens, RateLimit, Rates
 from services.api.shop import Shop
 from services.api.workers import Workers
-from services.settings import ApiSettings
+from services.settings import DEFAULT_WRITES_PER_SECOND, ApiSettings
 
-_DATABASE_SECONDS = 30
 _PROBE_SECONDS = 2
 
 
 def create_app(engine: Engine, business_timezone: str, reader: Reader, settings: ApiSettings) -> Starlette:
     """The application on this database and this analytics reader, both of which it closes when it ends."""
     zone = ZoneInfo(business_timezone)
-    workers = Workers("database", settings.api_threads, _DATABASE_SECONDS)
-    probe = Workers("database", 1, _PROBE_SECONDS)
+    workers = Workers("database", settings.api_threads, settings.api_request_seconds, settings.api_queue_seconds)
+    probe = Workers("database", 1, _PROBE_SECONDS, repeatable=True)
     shop = Shop(engine, zone, workers, settings.api_max_body_bytes)
-    token = settings.millrace_admin_token
+    token, known = settings.millrace_admin_token, KnownTokens()
+    admins = Admins(shop, token.get_secret_value() if token else None, known.remember)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -46,18 +48,27 @@ def create_app(engine: Engine, business_timezone: str, reader: Reader, settings:
     app = Starlette(
         routes=[
             *Orders(shop).routes(),
-            *Admin(shop, Credential(token.get_secret_value() if token else None)).routes(),
+            *Admin(shop, admins).routes(),
             *catalogue_routes(shop),
             *Analytics(reader, zone).routes(),
             *Operations(shop, probe).routes(),
             *Pages(business_timezone).routes(),
         ],
-        middleware=[Middleware(Boundary)],
+        middleware=[Middleware(Boundary, body_seconds=settings.api_body_seconds), *_rate_limit(settings, known)],
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # one resource, one path
     return app
+
+
+def _rate_limit(settings: ApiSettings, known: KnownTokens) -> list[Middleware]:
+    """Where nothing was said, clients on this machine write as often as they like."""
+    per_second = settings.api_writes_per_second
+    if per_second == 0:
+        return []
+    rates = Rates(per_second or DEFAULT_WRITES_PER_SECOND, settings.api_write_burst)
+    return [Middleware(RateLimit, rates=rates, tokens=known, loopback=per_second is not None)]
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
