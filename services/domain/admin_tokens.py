@@ -53,6 +53,11 @@ class Issued:
     secret: str
 
 
+def new_secret() -> str:
+    """What a bearer sends: 32 random bytes behind the prefix."""
+    return PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
+
+
 def digest_of(secret: str) -> str:
     """SHA-256 in hexadecimal, as it is stored."""
     return sha256(secret.encode()).hexdigest()
@@ -160,7 +165,7 @@ def _active(connection: Connection, which: sa.ColumnElement[bool]) -> list[Admin
 
 
 def _issue(connection: Connection, name: str, lifetime: timedelta | None) -> Issued:
-    secret, now = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES), database_now(connection)
+    secret, now = new_secret(), database_now(connection)
     expires_at = now + lifetime if lifetime is not None else None
     token = AdminToken(str(uuid7()), name, now, expires_at, None, "active")
     connection.execute(
