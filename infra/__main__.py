@@ -73,7 +73,13 @@ connect = Connect(
 
 # ---- jobs: what has to be there before the services work
 
-settings = Settings(passwords=secret.of, brokers=kafka.bootstrap, timezone=config.timezone, relay_mode=config.relay)
+settings = Settings(
+    passwords=secret.of,
+    brokers=kafka.bootstrap,
+    timezone=config.timezone,
+    relay_mode=config.relay,
+    local=config.bind.startswith("127."),
+)
 jobs = Jobs(site, JobArgs(image=image.millrace, settings=settings, memory=memory["jobs"]))
 topics = jobs.topics(config.partitions, kafka.replicas, kafka.min_in_sync, config.retention_hours, after=kafka.brokers)
 database = jobs.database(config.seed_catalogue, after=[mysql.container])

@@ -12,12 +12,16 @@ Environment = dict[str, pulumi.Input[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """`passwords` as `Passwords.of`; `brokers`: bootstrap servers inside the network; `timezone`: the business zone."""
+    """`passwords` as `Passwords.of`; `brokers`: bootstrap servers inside the network; `timezone`: the business zone.
+
+    `local`: ports are published for this machine alone.
+    """
 
     passwords: Mapping[str, pulumi.Output[str]]
     brokers: str
     timezone: str
     relay_mode: str
+    local: bool
 
     @property
     def common(self) -> Environment:
@@ -68,6 +72,8 @@ class Settings:
                 **self.mysql("api"),
                 **self.clickhouse("reader"),
                 "MILLRACE_ADMIN_TOKEN": self.passwords["admin-token"],
+                # clients on this machine all come from the address of the network's gateway: as one client
+                **({"API_WRITES_PER_SECOND": "0"} if self.local else {}),
             },
             "relay": {**self.mysql("relay"), **self.kafka, **self.connect, "RELAY_MODE": self.relay_mode},
             "transformer": self.kafka,

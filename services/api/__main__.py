@@ -2,14 +2,16 @@
 
 import os
 import sys
+from math import ceil
 from threading import Thread, Timer
 from zoneinfo import ZoneInfo
 
 from services.api.analytics_reader import ClickHouseReader
 from services.api.app import create_app
 from services.api.server import listen, serve
-from services.clients.database import ANSWER_SECONDS, connect
+from services.clients.database import connect
 from services.clients.relational_schema import wait_until_current
+from services.domain.admin_tokens import list_tokens
 from services.observability.logging import get_logger
 from services.observability.metrics import UP
 from services.observability.process import EXIT_OK, CannotStart, StopSignal, run
@@ -38,11 +40,12 @@ def _work(stop: StopSignal) -> None:
     zone = load(BusinessSettings).business_timezone
     database = _with_a_connection_a_thread(load(DatabaseSettings), settings.api_threads)
     reader = ClickHouseReader(load(AnalyticsReaderSettings), ZoneInfo(zone))
-    engine = connect(database, ANSWER_SECONDS)
+    # a statement need not be waited for when nobody waits for its request any more
+    engine = connect(database, ceil(settings.api_request_seconds))
     if not wait_until_current(engine, zone, stop):
         return
-    if settings.millrace_admin_token is None:
-        get_logger().warning("no admin can act: MILLRACE_ADMIN_TOKEN is not set")
+    if settings.millrace_admin_token is None and not any(t.state == "active" for t in list_tokens(engine)):
+        get_logger().warning("no admin can act: run `millrace admin create NAME`, or set MILLRACE_ADMIN_TOKEN")
     payments = load(PaymentSettings)
     provider = _provider(payments)
     app = create_app(engine, zone, reader, settings, payments, provider)
@@ -50,7 +53,7 @@ def _work(stop: StopSignal) -> None:
     sweep = Sweep(engine, provider, payments)
     Thread(target=sweep.run, args=(stop,), name="payment sweep", daemon=True).start()
     UP.labels("api").set(1)
-    serve(app, listener, stop)
+    serve(app, listener, settings, stop)
     _leave_what_hangs()
 
 

@@ -45,7 +45,7 @@ class ClickHouseReader:
     def __init__(self, settings: AnalyticsReaderSettings, zone: ZoneInfo) -> None:
         self._settings, self._zone = settings, zone
         self._statements = named_sql.load("services.api", "analytics.sql")
-        self._workers = Workers("analytics database", _THREADS, _DEADLINE_SECONDS)
+        self._workers = Workers("analytics database", _THREADS, _DEADLINE_SECONDS, repeatable=True)
         self._connecting = threading.Lock()
         self._client: Client | None = None
         self._away = False

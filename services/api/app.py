@@ -11,7 +11,8 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.admin import Admin, Credential
+from services.api.admin import Admin
+from services.api.admins import Admins
 from services.api.analytics import Analytics
 from services.api.analytics_reader import Reader
 from services.api.boundary import REQUEST_ID, Boundary
@@ -22,13 +23,13 @@ from services.api.orders import Orders
 from services.api.pages import Pages
 from services.api.payments import Payments
 from services.api.problems import from_exception
+from services.api.rates import KnownTokens, RateLimit, Rates
 from services.api.shop import Shop
 from services.api.workers import Workers
 from services.payments.desk import open_provider
 from services.payments.provider import Provider
-from services.settings import ApiSettings, PaymentSettings
+from services.settings import DEFAULT_WRITES_PER_SECOND, ApiSettings, PaymentSettings
 
-_DATABASE_SECONDS = 30
 _PROBE_SECONDS = 2
 _ANSWER_SECONDS = 1  # for a provider that keeps to its deadline to say that it had no answer
 
@@ -48,12 +49,12 @@ def create_app(
     payments = payments or PaymentSettings.model_validate({})
     provider = provider or open_provider(payments)
     zone = ZoneInfo(business_timezone)
-    workers = Workers("database", settings.api_threads, _DATABASE_SECONDS)
-    probe = Workers("database", 1, _PROBE_SECONDS)
+    workers = Workers("database", settings.api_threads, settings.api_request_seconds, settings.api_queue_seconds)
+    probe = Workers("database", 1, _PROBE_SECONDS, repeatable=True)
     asking = Workers("payment provider", payments.payment_threads, payments.payment_timeout + _ANSWER_SECONDS)
     shop = Shop(engine, zone, workers, settings.api_max_body_bytes)
-    token = settings.millrace_admin_token
-    credential = Credential(token.get_secret_value() if token else None)
+    token, known = settings.millrace_admin_token, KnownTokens()
+    admins = Admins(shop, token.get_secret_value() if token else None, known.remember)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -65,20 +66,29 @@ def create_app(
     app = Starlette(
         routes=[
             *Orders(shop).routes(),
-            *Admin(shop, credential).routes(),
-            *Payments(shop, credential, provider, asking, payments.payment_timeout).routes(),
-            *Stock(shop, credential).routes(),
+            *Admin(shop, admins).routes(),
+            *Payments(shop, admins, provider, asking, payments.payment_timeout).routes(),
+            *Stock(shop, admins).routes(),
             *catalogue_routes(shop),
             *Analytics(reader, zone).routes(),
             *Operations(shop, probe).routes(),
             *Pages(business_timezone).routes(),
         ],
-        middleware=[Middleware(Boundary)],
+        middleware=[Middleware(Boundary, body_seconds=settings.api_body_seconds), *_rate_limit(settings, known)],
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # one resource, one path
     return app
+
+
+def _rate_limit(settings: ApiSettings, known: KnownTokens) -> list[Middleware]:
+    """Where nothing was said, clients on this machine write as often as they like."""
+    per_second = settings.api_writes_per_second
+    if per_second == 0:
+        return []
+    rates = Rates(per_second or DEFAULT_WRITES_PER_SECOND, settings.api_write_burst)
+    return [Middleware(RateLimit, rates=rates, tokens=known, loopback=per_second is not None)]
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

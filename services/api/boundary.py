@@ -12,13 +12,19 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from services.api.problems import Problem, from_exception, malformed, unavailable_now
+from services.api.problems import Problem, from_exception, malformed, timeout, unavailable_now
 from services.api.routing import ROUTE
 from services.observability import metrics
 from services.observability.logging import get_logger
 
 REQUEST_ID = "millrace.request_id"
 TRACEPARENT = "millrace.traceparent"
+ACTED = "millrace.acted"
+"""In a request's scope: what the access log says of what an administrator did with it."""
+REFUSAL = "millrace.refusal"
+"""In a request's scope: the problem for which the connection refuses it."""
+CROWDED = "millrace.crowded"
+"""In a request's scope: the problem for which the connection refuses it unless a supervisor asks."""
 _PATH_LENGTH = 1000
 _CLIENTS_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 # W3C Trace Context, version 00; all-zero ids mean "none"
@@ -26,10 +32,22 @@ _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a
 _ESCAPE_CUT_SHORT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_ROUTE = "none"
+_SUPERVISORS = frozenset({"/healthz", "/readyz", "/metrics"})
 _POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# what OWASP's cheat sheets ask of an API and its page; no feature of the device is used
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_HSTS = "max-age=31536000"
 
 log = get_logger()
 
@@ -37,8 +55,9 @@ log = get_logger()
 class Boundary:
     """ASGI middleware around everything else."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, body_seconds: float) -> None:
+        """``body_seconds``: how long a request's body may take to arrive."""
+        self._app, self._body_seconds = app, body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +66,7 @@ class Boundary:
         exchange = _Exchange(scope, send)
         try:
             _refuse(scope)
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, _Arrival(receive, self._body_seconds), exchange.send)
         except ClientDisconnect:
             exchange.status = 499  # nobody is left to answer; the number is what proxies log for this
         except asyncio.CancelledError:  # the server stops, and its patience with what is under way is over
@@ -59,6 +78,9 @@ class Boundary:
 
 
 def _refuse(scope: Scope) -> None:
+    refusal = scope.get(REFUSAL) or (scope.get(CROWDED) if scope["path"] not in _SUPERVISORS else None)
+    if refusal is not None:
+        raise refusal
     target = scope.get("raw_path") or scope["path"].encode()
     if len(target) > _PATH_LENGTH:
         raise Problem(414, "target-too-long", "Path too long", f"A path can have {_PATH_LENGTH} bytes.")
@@ -72,6 +94,29 @@ def _is_utf8(target: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+class _Arrival:
+    """A request's body on its way, which must be there so many seconds after it is first asked for."""
+
+    def __init__(self, receive: Receive, seconds: float) -> None:
+        self._receive, self._seconds = receive, seconds
+        self._end: float | None = None
+        self._whole = False
+
+    async def __call__(self) -> Message:
+        """The next message. Raises a 408 problem."""
+        if self._whole:
+            return await self._receive()
+        if self._end is None:
+            self._end = asyncio.get_running_loop().time() + self._seconds
+        try:
+            async with asyncio.timeout_at(self._end):
+                message = await self._receive()
+        except TimeoutError:
+            raise timeout(f"The request's body did not arrive within {self._seconds:g} s.") from None
+        self._whole = not message.get("more_body", False)
+        return message
 
 
 class _Exchange:
@@ -93,9 +138,9 @@ class _Exchange:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self.request_id
-            headers["X-Content-Type-Options"] = "nosniff"
-            headers["Referrer-Policy"] = "no-referrer"
-            headers["Content-Security-Policy"] = _POLICY
+            headers.update(_HEADERS)
+            if self._scope["scheme"] == "https":
+                headers["Strict-Transport-Security"] = _HSTS
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
 
@@ -115,13 +160,15 @@ class _Exchange:
         status = self.status or 500
         metrics.HTTP_REQUESTS.labels(self._route, method, str(status)).inc()
         metrics.HTTP_SECONDS.labels(self._route, method).observe(seconds)
-        log.debug(
+        acted: dict[str, str] | None = self._scope.get(ACTED)
+        (log.debug if acted is None else log.info)(
             "request",
             route=self._route,
             method=method,
             status=status,
             milliseconds=round(seconds * 1000, 1),
             request_id=self.request_id,
+            **(acted or {}),
         )
 
     @property

@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.api.admin import Credential, acting_admin
+from services.api.admins import Admins
 from services.api.answers import inventory_answer, json_response
 from services.api.body import parse_object, read_json
-from services.api.boundary import REQUEST_ID, TRACEPARENT
+from services.api.boundary import TRACEPARENT
 from services.api.problems import FieldError, Problem, invalid, not_found
 from services.api.requests import StockBody, is_identifier, validated
 from services.api.routing import resource
@@ -17,20 +17,17 @@ from services.api.shop import Shop
 from services.domain.model import Inventory
 from services.domain.queries import find_inventory
 from services.domain.stock import adjust_quantity, set_quantity
-from services.observability.logging import get_logger
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
 _VERSION = re.compile(r'(?<!W/)"([1-9][0-9]{0,9})"')
 
-log = get_logger()
-
 
 class Stock:
     """The resource."""
 
-    def __init__(self, shop: Shop, credential: Credential) -> None:
-        self._shop, self._credential = shop, credential
+    def __init__(self, shop: Shop, admins: Admins) -> None:
+        self._shop, self._admins = shop, admins
 
     def routes(self) -> list[Route]:
         """Its path."""
@@ -46,31 +43,28 @@ class Stock:
 
     async def change(self, request: Request) -> Response:
         """The stock afterwards. Admin. 404 unknown; 412 when If-Match names other versions; 409 below the reserved."""
-        admin_id = acting_admin(request, self._credential)
-        product_id = _product_id(request)
-        expected = _expected(request)
-        body = await read_json(request, self._shop.max_body_bytes)
+        product_id: str = request.path_params["productId"]
         engine, traceparent = self._shop.engine, request.scope[TRACEPARENT]
+        async with self._admins.acting(request, "stock.change", product_id) as acting:
+            product_id, expected = _product_id(request), _expected(request)
+            body = await read_json(request, self._shop.max_body_bytes)
+            also = acting.also(details=_afterwards)
 
-        def work() -> Inventory:
-            wanted = validated(StockBody, parse_object(body))
-            if len(wanted.model_fields_set) != 1:
-                raise invalid(
-                    tuple(FieldError(name, "give either quantity or adjust") for name in ("quantity", "adjust"))
-                )
-            if "quantity" in wanted.model_fields_set:
-                return set_quantity(engine, product_id, wanted.quantity, traceparent, expected=expected)
-            return adjust_quantity(engine, product_id, wanted.adjust, traceparent, expected=expected)
+            def work() -> Inventory:
+                wanted = validated(StockBody, parse_object(body))
+                if len(wanted.model_fields_set) != 1:
+                    raise invalid(
+                        tuple(FieldError(name, "give either quantity or adjust") for name in ("quantity", "adjust"))
+                    )
+                if "quantity" in wanted.model_fields_set:
+                    return set_quantity(engine, product_id, wanted.quantity, traceparent, expected=expected, also=also)
+                return adjust_quantity(engine, product_id, wanted.adjust, traceparent, expected=expected, also=also)
 
-        stock = await self._shop.do(work)
-        log.info(
-            "stock changed",
-            product_id=product_id,
-            quantity=stock.quantity,
-            admin_id=admin_id,
-            request_id=request.scope[REQUEST_ID],
-        )
-        return _answer(stock)
+            return _answer(await self._shop.do(work))
+
+
+def _afterwards(stock: Inventory) -> dict[str, object]:
+    return {"quantity": stock.quantity, "reserved": stock.reserved, "version": stock.version}
 
 
 def _answer(stock: Inventory) -> Response:

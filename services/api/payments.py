@@ -1,18 +1,20 @@
 """/api/payments: paying an order, its attempts, and giving its money back."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.api.admin import Credential, acting_admin
+from services.api.admins import Acting, Admins
 from services.api.answers import json_response, payment_answer
-from services.api.body import parse_object, read_body, read_json
-from services.api.boundary import REQUEST_ID, TRACEPARENT
+from services.api.idempotency import Keep
 from services.api.paging import id_cursor, limit_of, page
+from services.api.posting import Post, Posting
 from services.api.problems import FieldError, Problem, not_found
-from services.api.requests import PaymentBody, Query, RefundBody, is_identifier, validated
+from services.api.requests import PaymentBody, Query, RefundBody, is_identifier
 from services.api.routing import resource
 from services.api.shop import Shop
 from services.api.workers import Workers
@@ -31,74 +33,83 @@ log = get_logger()
 class Payments:
     """The resource. ``asking``: threads that wait for the provider, so that orders never wait for it."""
 
-    def __init__(self, shop: Shop, credential: Credential, provider: Provider, asking: Workers, timeout: float) -> None:
-        self._shop, self._credential = shop, credential
+    def __init__(self, shop: Shop, admins: Admins, provider: Provider, asking: Workers, timeout: float) -> None:
+        self._shop, self._admins = shop, admins
         self._provider, self._asking, self._timeout = provider, asking, timeout
 
     def routes(self) -> list[Route]:
         """Its paths."""
+
+        def refunding(request: Request) -> AbstractAsyncContextManager[Acting]:
+            return self._admins.acting(request, "order.refund", request.path_params["orderId"])
+
+        refund = Posting(self._shop, RefundBody, self.refund, within=refunding, body_optional=True)
         return [
-            resource("/api/payments", get=self.every, post=self.pay),
+            resource("/api/payments", get=self.every, post=Posting(self._shop, PaymentBody, self.pay)),
             resource("/api/payments/{orderId}", get=self.of_order),
-            resource("/api/payments/{orderId}/refund", post=self.refund),
+            resource("/api/payments/{orderId}/refund", post=refund),
         ]
 
-    async def pay(self, request: Request) -> Response:
+    async def pay(self, post: Post[PaymentBody]) -> Response:
         """201, COMPLETED, FAILED or PENDING. 404 unknown order; 422 another amount; 409 unless it can be paid now.
 
         What goes wrong once the attempt is stored leaves it PENDING: the sweep finds out what the provider did.
         """
-        body = await read_json(request, self._shop.max_body_bytes)
-        traceparent: str = request.scope[TRACEPARENT]
-        engine, provider = self._shop.engine, self._provider
+        wanted, engine, provider = post.body, self._shop.engine, self._provider
 
-        def begin() -> Payment:
-            wanted = validated(PaymentBody, parse_object(body))
-            seconds = self._timeout + GRACE_SECONDS
+        def begin(keep: Keep) -> Payment:
+            seconds, also = self._timeout + GRACE_SECONDS, keep.also(_begun, final=False)
             try:
-                return begin_payment(engine, wanted.order_id, wanted.method, provider.name, seconds, wanted.amount)
+                return begin_payment(
+                    engine, wanted.order_id, wanted.method, provider.name, seconds, wanted.amount, also=also
+                )
             except NotFound as missing:
                 error = FieldError("orderId", f"there is no {missing.kind} {missing.identifier}")
                 raise not_found(f"There is no {missing.kind} {missing.identifier}.", (error,)) from None
 
-        attempt = payment = await self._shop.do(begin)
-        try:
-            answer = await self._asking.run(
-                lambda: provider.charge(attempt.id, attempt.order_id, attempt.amount, attempt.method, self._timeout)
-            )
-            payment = await self._shop.do(lambda: settle(engine, attempt, answer, traceparent))
-        except Exception as error:
-            _left_open("charge", attempt, error, request)
-        return json_response(payment_answer(payment), 201, {"Location": f"/api/payments/{payment.order_id}"})
+        async def work(keep: Keep) -> Response:
+            attempt = payment = await self._shop.do(lambda: begin(keep))
+            try:
+                answer = await self._asking.run(
+                    lambda: provider.charge(attempt.id, attempt.order_id, attempt.amount, attempt.method, self._timeout)
+                )
+                also = keep.also(_begun)
+                payment = await self._shop.do(lambda: settle(engine, attempt, answer, post.traceparent, also=also))
+            except Exception as error:
+                _left_open("charge", attempt, error, post.request_id)
+            return _begun(payment)
 
-    async def refund(self, request: Request) -> Response:
+        return await post.in_steps(work)
+
+    async def refund(self, post: Post[RefundBody]) -> Response:
         """The attempt that had paid, REFUNDED. Admin. 404 unknown order; 409 unless it is COMPLETED.
 
         The money is asked back from the provider then; where it does not answer, the sweep goes on asking.
         """
-        admin_id = acting_admin(request, self._credential)
-        order_id = _order_id(request)
-        body = await read_body(request, self._shop.max_body_bytes)
-        traceparent: str = request.scope[TRACEPARENT]
+        order_id = _order_id(post)
+        acting: Acting = post.actor
         engine, provider = self._shop.engine, self._provider
 
-        def decide() -> Payment:
-            wanted = validated(RefundBody, parse_object(body)) if body else RefundBody()
+        def decide(keep: Keep) -> Payment:
+            also = keep.also(_given_back, final=False, beside=acting.also())
             seconds = self._timeout + GRACE_SECONDS
-            return refund_order(engine, order_id, wanted.restock, traceparent, seconds=seconds)
+            return refund_order(engine, order_id, post.body.restock, post.traceparent, seconds=seconds, also=also)
 
-        decided = payment = await self._shop.do(decide)
-        log.info("order refunded", order_id=order_id, admin_id=admin_id, request_id=request.scope[REQUEST_ID])
-        charge_id = decided.charge_id
-        if charge_id is not None:
-            try:
-                answer = await self._asking.run(
-                    lambda: provider.refund(decided.id, charge_id, decided.amount, self._timeout)
-                )
-                payment = await self._shop.do(lambda: settle_refund(engine, decided, answer))
-            except Exception as error:
-                _left_open("refund", payment, error, request)
-        return json_response(payment_answer(payment))
+        async def work(keep: Keep) -> Response:
+            decided = payment = await self._shop.do(lambda: decide(keep))
+            charge_id = decided.charge_id
+            if charge_id is not None:
+                try:
+                    answer = await self._asking.run(
+                        lambda: provider.refund(decided.id, charge_id, decided.amount, self._timeout)
+                    )
+                    also = keep.also(_given_back)
+                    payment = await self._shop.do(lambda: settle_refund(engine, decided, answer, also=also))
+                except Exception as error:
+                    _left_open("refund", payment, error, post.request_id)
+            return _given_back(payment)
+
+        return await post.in_steps(work)
 
     async def of_order(self, request: Request) -> Response:
         """A page of the order's attempts, newest first; 404 for an unknown or deleted order."""
@@ -122,14 +133,22 @@ class Payments:
         return json_response(page(found, limit, lambda each: (each.id,), payment_answer))
 
 
-def _order_id(request: Request) -> str:
+def _begun(payment: Payment) -> Response:
+    return json_response(payment_answer(payment), 201, {"Location": f"/api/payments/{payment.order_id}"})
+
+
+def _given_back(payment: Payment) -> Response:
+    return json_response(payment_answer(payment))
+
+
+def _order_id(request: Request | Post[Any]) -> str:
     order_id: str = request.path_params["orderId"]
     if not is_identifier(order_id):
         raise not_found("There is no such order.")
     return order_id
 
 
-def _left_open(question: str, payment: Payment, error: Exception, request: Request) -> None:
+def _left_open(question: str, payment: Payment, error: Exception, request_id: str) -> None:
     """The attempt stands as it was stored, whatever happened since; the log says what."""
     silent = isinstance(error, NoAnswer | Problem)
     say = log.warning if silent else log.exception
@@ -139,5 +158,5 @@ def _left_open(question: str, payment: Payment, error: Exception, request: Reque
         payment_id=payment.id,
         order_id=payment.order_id,
         why=str(error),
-        request_id=request.scope[REQUEST_ID],
+        request_id=request_id,
     )

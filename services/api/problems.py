@@ -6,6 +6,7 @@ the request (``items[0].price``). No answer tells internals.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 
 import simplejson
 from sqlalchemy.exc import SQLAlchemyError
@@ -86,6 +87,38 @@ def outcome_unknown(retry_after: int | None = None) -> Problem:
         return Problem(503, "outcome-unknown", title, f"{what}: look whether it is there before asking again.")
     detail = f"{what}: ask again with the same Idempotency-Key, and it is done once."
     return Problem(503, "outcome-unknown", title, detail, headers={"Retry-After": str(retry_after)})
+
+
+def may_still_finish(what: str) -> Problem:
+    """The API no longer waits for what has begun. No Retry-After, as with outcome_unknown."""
+    detail = f"{what} and may still finish the request: look whether it is done before asking again."
+    return Problem(503, "outcome-unknown", "Whether it was done is not known", detail)
+
+
+def timeout(what: str) -> Problem:
+    """The client is too slow to be waited for; its connection is closed."""
+    return Problem(408, "timeout", "Request timeout", what, headers={"Connection": "close"})
+
+
+def head_too_large(limit: int, lines: int) -> Problem:
+    """The request line and headers; what may follow on the connection is not read."""
+    detail = f"The request line and headers can have {limit} bytes and {lines} headers."
+    return Problem(431, "headers-too-large", "Headers too large", detail, headers={"Connection": "close"})
+
+
+def overloaded(connections: int) -> Problem:
+    """More connections than the API serves."""
+    detail = f"The API serves {connections} connections at once; try again."
+    return Problem(
+        503, "overloaded", "Too many connections", detail, headers={"Retry-After": "1", "Connection": "close"}
+    )
+
+
+def too_many_requests(seconds: float) -> Problem:
+    """The client writes faster than it may; in so many seconds it may again."""
+    wait = str(max(1, ceil(seconds)))
+    detail = f"This client changes things more often than it may; try again in {wait} s."
+    return Problem(429, "too-many-requests", "Too many requests", detail, headers={"Retry-After": wait})
 
 
 def internal() -> Problem:

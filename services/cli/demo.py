@@ -2,11 +2,14 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.console import one_line_errors, out, refuse
+
+if TYPE_CHECKING:
+    from services.embedded.demo import Supervisor
 
 
 def register(app: typer.Typer) -> None:
@@ -67,20 +70,27 @@ def demo(
         out.print(f"millrace demo: starting (data: {folder.root}, logs: {folder.logs})", soft_wrap=True)
         supervisor = Supervisor(folder, options, lambda line: out.print(f"  {line}", soft_wrap=True, markup=False))
         try:
-            supervisor.run(stop, lambda demo: _announce(demo.link, options.port, began))
+            supervisor.run(stop, lambda demo: _announce(demo, options.port, began))
         except DemoError as cannot:
             raise refuse(str(cannot)) from None
         out.print("millrace demo: stopped; the data stays for the next one")
 
 
-def _announce(link: str, port: int, began: float) -> None:
+def _announce(demo: "Supervisor", port: int, began: float) -> None:
     items = '[{"productId": 101, "quantity": 2, "price": 25000}]'
     body = f'{{"userId": 1, "status": "PENDING", "totalAmount": 50000, "items": {items}}}'
     out.print(f"[green]ready[/green] after {time.monotonic() - began:.1f} s. Ctrl-C stops everything.\n")
-    out.print(f"  dashboard   [bold]{link}[/bold]\n")
+    out.print(f"  dashboard   [bold]{demo.link}[/bold]\n")
     out.print("  an order:", markup=False)
     out.print(
         f"curl -X POST http://localhost:{port}/api/orders -H \"Content-Type: application/json\" -d '{body}'\n",
+        soft_wrap=True,
+        markup=False,
+    )
+    out.print("  its deletion, by an administrator (the page takes the token too):", markup=False)
+    out.print(
+        f"curl -X DELETE http://localhost:{port}/admin/orders/ORDER_ID "
+        f'-H "X-Admin-Id: admin-user-123" -H "Authorization: Bearer {demo.admin_token}"\n',
         soft_wrap=True,
         markup=False,
     )
@@ -88,5 +98,6 @@ def _announce(link: str, port: int, began: float) -> None:
         ("a real log  ", "millrace replay data/cdnow_master.txt.gz"),
         ("some load   ", "millrace load --rate 100 --count 2000"),
         ("all exact?  ", "millrace verify"),
+        ("who did it? ", "millrace admin actions"),
     ):
         out.print(f"  {what}.venv/bin/{command}", markup=False)

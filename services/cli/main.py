@@ -2,7 +2,7 @@
 
 import typer
 
-from services.cli import data, demo, doctor, load, processes, provision, show
+from services.cli import admin, data, demo, doctor, load, processes, provision, show
 
 app = typer.Typer(
     name="millrace",
@@ -24,6 +24,7 @@ demo.register(app)
 data.register(app)
 load.register(app)
 doctor.register(app)
+admin.register(app)
 provision.register(app)
 show.register(app)
 processes.register(app)

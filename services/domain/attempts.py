@@ -17,6 +17,7 @@ from uuid_utils import uuid7
 
 from services.clients.database import write
 from services.clients.types import UtcTime, utc_now
+from services.domain.also import Also
 from services.domain.model import Payment, PaymentMethod
 from services.domain.tables import payments
 
@@ -114,24 +115,27 @@ def claim_due(engine: Engine, wait: Callable[[int], float]) -> Payment | None:
     return write(engine, claim)
 
 
-def refund_done(engine: Engine, payment: Payment) -> Payment:
+def refund_done(engine: Engine, payment: Payment, *, also: Also[Payment] | None = None) -> Payment:
     """The provider has given the money back: nothing is left to be done about the attempt. May be said again."""
-    return _about_refund(engine, payment, due_at=None, failure=None)
+    return _about_refund(engine, payment, also, due_at=None, failure=None)
 
 
-def refund_refused(engine: Engine, payment: Payment, reason: str) -> Payment:
+def refund_refused(engine: Engine, payment: Payment, reason: str, *, also: Also[Payment] | None = None) -> Payment:
     """Keeps why the provider does not give the money back, for people; the sweep goes on asking."""
-    return _about_refund(engine, payment, failure=reason[:FAILURE_LENGTH])
+    return _about_refund(engine, payment, also, failure=reason[:FAILURE_LENGTH])
 
 
-def _about_refund(engine: Engine, payment: Payment, **changes: Any) -> Payment:
+def _about_refund(engine: Engine, payment: Payment, also: Also[Payment] | None, **changes: Any) -> Payment:
     def work(connection: Connection) -> Payment:
         connection.execute(
             sa.update(payments)
             .where(payments.c.id == payment.id, payments.c.status == "REFUNDED")
             .values(_columns(changes))
         )
-        return replace(payment, **changes)
+        changed = replace(payment, **changes)
+        if also is not None:
+            also(connection, changed)
+        return changed
 
     return write(engine, work)
 

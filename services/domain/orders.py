@@ -99,18 +99,25 @@ def _cancel(connection: Connection, order_id: str, traceparent: str | None) -> O
     return changed
 
 
-def delete_order(engine: Engine, order_id: str, traceparent: str | None = None) -> bool:
+def delete_order(engine: Engine, order_id: str, traceparent: str | None = None, also: Also[bool] | None = None) -> bool:
     """Marks the order deleted, releasing the stock of a PENDING one. False when it already was. Raises NotFound."""
 
     def work(connection: Connection) -> bool:
-        locked = lock_order(connection, order_id)
-        if locked.order.deleted_at is not None:
-            return False
-        changed = advance(connection, locked, replace(locked.order, deleted_at=locked.now))
-        happened = [outbox.order_event("OrderDeleted", changed)]
-        if changed.status == "PENDING":
-            happened += stock.release(connection, changed.pieces(), order_id, locked.now)
-        outbox.append(connection, happened, traceparent)
-        return True
+        deleted = _delete(connection, order_id, traceparent)
+        if also is not None:
+            also(connection, deleted)
+        return deleted
 
     return write(engine, work)
+
+
+def _delete(connection: Connection, order_id: str, traceparent: str | None) -> bool:
+    locked = lock_order(connection, order_id)
+    if locked.order.deleted_at is not None:
+        return False
+    changed = advance(connection, locked, replace(locked.order, deleted_at=locked.now))
+    happened = [outbox.order_event("OrderDeleted", changed)]
+    if changed.status == "PENDING":
+        happened += stock.release(connection, changed.pieces(), order_id, locked.now)
+    outbox.append(connection, happened, traceparent)
+    return True

@@ -17,6 +17,11 @@ HTTP_SECONDS = Histogram(
     ["route", "method"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+HTTP_CUT = Counter(
+    "millrace_http_connections_ended_total",
+    "connections ended for what the client did: slow_head, head_size, slow_body, slow_reader, malformed, connections",
+    ["reason"],
+)
 
 # ---- api: payments; question is charge, look_up or refund
 PAYMENTS_SETTLED = Counter(

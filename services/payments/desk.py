@@ -89,9 +89,11 @@ def settle(
     return settled
 
 
-def settle_refund(engine: Engine, payment: Payment, answer: Refused | None) -> Payment:
+def settle_refund(
+    engine: Engine, payment: Payment, answer: Refused | None, *, also: Also[Payment] | None = None
+) -> Payment:
     """Stores what the provider said about giving the money back; returns the attempt with it."""
     if answer is None:
-        return refund_done(engine, payment)
+        return refund_done(engine, payment, also=also)
     log.error("the provider does not give the money back", payment_id=payment.id, reason=answer.reason)
-    return refund_refused(engine, payment, answer.reason)
+    return refund_refused(engine, payment, answer.reason, also=also)

@@ -6,6 +6,7 @@ that `make up` made, then defaults.
 """
 
 from services.settings.groups import (
+    DEFAULT_WRITES_PER_SECOND,
     GROUPS,
     AggregatorSettings,
     AnalyticsReaderSettings,
@@ -30,6 +31,7 @@ from services.settings.load import SettingsError, as_markdown, child_environment
 from services.settings.paths import PROJECT_ROOT
 
 __all__ = [
+    "DEFAULT_WRITES_PER_SECOND",
     "GROUPS",
     "PROJECT_ROOT",
     "AggregatorSettings",

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from services.settings.paths import DEMO_DATA, STACK_DATA
-from services.settings.values import Brokers, PollingSeconds, ZoneName
+from services.settings.values import Addresses, Brokers, PollingSeconds, ZoneName
 
 Port = int
+DEFAULT_WRITES_PER_SECOND = 100
 
 
 class Group(BaseModel):
@@ -130,7 +131,46 @@ class ApiSettings(Group):
     api_host: str = Field("127.0.0.1", description="address the API listens on")
     api_threads: int = Field(8, ge=1, le=256, description="threads for database work")
     api_max_body_bytes: int = Field(1024 * 1024, ge=1024, description="a larger request body is refused (413)")
-    millrace_admin_token: SecretStr | None = Field(None, min_length=16, description="bearer token of the admin routes")
+    api_max_header_bytes: int = Field(
+        16 * 1024, ge=1024, le=1024 * 1024, description="a larger request line with its headers is refused (431)"
+    )
+    api_max_connections: int = Field(
+        512, ge=1, le=100_000, description="connections served at once; more are refused (503)"
+    )
+    api_header_seconds: float = Field(
+        10, gt=0, le=300, description="a request's headers arrive in so many seconds (408)"
+    )
+    api_body_seconds: float = Field(30, gt=0, le=3600, description="a request's body arrives in so many seconds (408)")
+    api_send_seconds: float = Field(
+        30,
+        gt=0,
+        le=3600,
+        description="a client that takes next to nothing of its answer for so many seconds is cut off",
+    )
+    api_keep_alive_seconds: int = Field(30, ge=1, le=3600, description="a connection without a request is kept so long")
+    api_request_seconds: float = Field(
+        30, ge=1, le=300, description="seconds a request waits for the database at most (503)"
+    )
+    api_queue_seconds: float = Field(
+        2,
+        gt=0,
+        le=300,
+        description="seconds of them before the database begins with it; it is refused (503) before that",
+    )
+    api_writes_per_second: float | None = Field(
+        None,
+        ge=0,
+        le=1_000_000,
+        description="changes a second for each client (429); 0: no limit; unset: "
+        f"{DEFAULT_WRITES_PER_SECOND}, and no limit for clients on this machine",
+    )
+    api_write_burst: int = Field(200, ge=1, le=1_000_000, description="changes a client can make at once after a pause")
+    api_trusted_proxies: Addresses = Field(
+        "", description="addresses and networks, with commas, whose X-Forwarded-For and -Proto are believed"
+    )
+    millrace_admin_token: SecretStr | None = Field(
+        None, min_length=16, description="an admin token beside those of `millrace admin`, named bootstrap"
+    )
 
 
 class PaymentSettings(Group):

@@ -1,6 +1,7 @@
 """Forms a setting's text may take, beyond what pydantic reads by itself."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -41,6 +42,20 @@ def comma_list(value: object) -> object:
     return ",".join(entries)
 
 
+def addresses(value: object) -> object:
+    """IP addresses and networks, ``10.0.0.1, 172.18.0.0/16``, as ``10.0.0.1,172.18.0.0/16``."""
+    if not isinstance(value, str):
+        return value
+    entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+    for entry in entries:
+        try:
+            ip_network(entry)
+        except ValueError as fault:
+            raise ValueError(f"is not a list of addresses and networks: {fault}") from None
+    return ",".join(entries)
+
+
 PollingSeconds = Annotated[float, BeforeValidator(polling_seconds)]
 ZoneName = Annotated[str, BeforeValidator(known_zone)]
 Brokers = Annotated[str, BeforeValidator(comma_list)]
+Addresses = Annotated[str, BeforeValidator(addresses)]

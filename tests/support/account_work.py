@@ -19,6 +19,8 @@ from sqlalchemy.exc import DBAPIError
 from services.clients.lease import Lease
 from services.clients.relational_schema import require_current
 from services.domain import idempotency, queries, stock
+from services.domain.admin_actions import Actor, AdminAction, append_action, record_action
+from services.domain.admin_tokens import find_token, list_tokens
 from services.domain.idempotency import Answer, Claim
 from services.domain.model import NewItem, NewOrder, Order
 from services.domain.orders import cancel_order, delete_order, expire_order
@@ -70,7 +72,12 @@ def api(engine: Engine) -> None:
     payments_through_a_provider(engine)
     refund_order(engine, order.id, restock=True)
     cancel_order(engine, new_order(engine).id)
-    delete_order(engine, order.id)
+    actor = Actor("bootstrap", "bootstrap", "somebody", "request")
+    deleted = AdminAction(actor, "order.delete", order.id, "done", {"why": "a test"})
+    delete_order(engine, order.id, also=lambda connection, _deleted: append_action(connection, deleted))
+    record_action(engine, deleted)
+    find_token(engine, "mr_unknown")
+    list_tokens(engine)
     stock.adjust_quantity(engine, "101", 1)
     _keys(engine)
     queries.find_order(engine, order.id)
@@ -209,6 +216,12 @@ FORBIDDEN: Final[Mapping[str, tuple[str, ...]]] = {
         "SELECT * FROM leases",
         "INSERT INTO inventory (id, product_id, quantity) VALUES ('x', 'x', 1)",
         "INSERT INTO outbox (dead_at) VALUES (NOW())",
+        "SELECT * FROM admin_actions",
+        "UPDATE admin_actions SET outcome = 'done'",
+        "DELETE FROM admin_actions",
+        "INSERT INTO admin_tokens (id, name, digest) VALUES ('x', 'x', 'x')",
+        "UPDATE admin_tokens SET revoked_at = NULL",
+        "DELETE FROM admin_tokens",
         "SHOW BINARY LOG STATUS",
     ),
     "relay": (

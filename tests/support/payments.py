@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from services.domain.model import NewItem, NewOrder, Order, Payment, PaymentMethod
-from services.domain.orders import create_order
+from services.domain.placing import create_order
 from services.domain.queries import find_order, payments_of_order
 from services.domain.tables import inventory, orders, payments, products
 from services.payments.provider import Accepted, NoAnswer, Refused

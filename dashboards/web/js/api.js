@@ -50,6 +50,11 @@ export function post(path, body = undefined) {
   });
 }
 
+/** DELETE as an administrator: with the token, and the name of who acts. */
+export function remove(path, token, adminId) {
+  return request(path, { method: "DELETE", headers: { Authorization: `Bearer ${token}`, "X-Admin-Id": adminId } });
+}
+
 /** Up to `pages` keyset pages of a list: {items, complete}. */
 export async function getPages(path, { limit, pages }, signal) {
   const items = [];

@@ -1,5 +1,6 @@
 /** Starts every part of the page. */
 
+import { startAdmin } from "./admin.js";
 import { followChoices } from "./choices.js";
 import { startDaily } from "./daily.js";
 import { byId } from "./dom.js";
@@ -15,6 +16,7 @@ import { startKeyFigures } from "./today.js";
 byId("timezone").textContent = timeZone;
 startKeyFigures();
 startForm(startOrders());
+startAdmin();
 const redraw = [startDaily(), startHours()];
 startTopProducts();
 startStatuses();

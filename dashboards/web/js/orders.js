@@ -2,13 +2,13 @@
 
 import { get, post } from "./api.js";
 import { Card } from "./card.js";
+import { confirmFirst } from "./confirm.js";
 import { arrange, byId, make } from "./dom.js";
 import { money, toWallClock } from "./format.js";
 import { Poller, refreshAll } from "./poller.js";
 
 const FIRST_PAGE = 5;
 const NEXT_PAGE = 20;
-const ARMED_MS = 5_000;
 const card = new Card(byId("orders"));
 /** id -> {fingerprint, row}: a row whose order did not change is left alone, with its focus */
 const rows = new Map();
@@ -79,31 +79,18 @@ function makeRow(order) {
     problem);
 }
 
-/** Cancelling cannot be undone: the first press asks, the second does it. */
 function cancelButton(order, problem) {
   const button = make("button", { type: "button", className: "quiet danger" });
-  const arm = (armed) => {
-    button.dataset.armed = armed ? "yes" : "";
-    button.textContent = armed ? "Really cancel?" : "Cancel";
-    button.setAttribute("aria-label", `${button.textContent} Order ${order.id}`);
-  };
-  arm(false);
-  button.addEventListener("click", async () => {
-    if (!button.dataset.armed) {
-      arm(true);
-      setTimeout(() => button.disabled || arm(false), ARMED_MS);
-      return;
-    }
-    button.disabled = true;
+  const cancel = async () => {
     problem.textContent = "";
     try {
       replace(await post(`/api/orders/${encodeURIComponent(order.id)}/cancel`));
     } catch (refusal) {
       problem.textContent = refusal.message;
-      button.disabled = false;
-      arm(false);
     }
-  });
+  };
+  const texts = { idle: "Cancel", armed: "Really cancel?" };
+  button.addEventListener("click", confirmFirst(button, texts, cancel, (text) => `${text} Order ${order.id}`));
   return button;
 }
 

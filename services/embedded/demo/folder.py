@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from services.domain.admin_tokens import new_secret
 from services.embedded.lifetime import write_atomically
 from services.settings.paths import DEMO_ENV_FILE
 
@@ -67,7 +68,7 @@ class DemoFolder:
         """The folder's secrets, made on first use, readable by the owner only."""
         file = self.root / "secrets.json"
         if not file.exists():
-            made = Secrets(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(32))
+            made = Secrets(secrets.token_urlsafe(24), secrets.token_urlsafe(24), new_secret())
             self._write_private(file, json.dumps(vars(made)))
         return Secrets(**json.loads(file.read_text()))
 

@@ -62,6 +62,11 @@ class Supervisor:
         """The dashboard."""
         return f"http://localhost:{self._options.port}/"
 
+    @property
+    def admin_token(self) -> str:
+        """Of this demo; made with its folder."""
+        return self._secrets.admin_token
+
     def run(self, stop: StopSignal, ready: Callable[["Supervisor"], None]) -> None:
         """Works until told to stop. Raises DemoError when it cannot start."""
         try:

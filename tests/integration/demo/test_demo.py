@@ -1,9 +1,11 @@
 """`millrace demo` as a person uses it: start, order, stop, start again; what goes wrong is said in one line."""
 
+import json
 import shlex
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,12 +22,45 @@ def refused(*arguments: str) -> str:
     return done.stderr
 
 
-def test_the_printed_curl_works_as_pasted(demo: Demo) -> None:
-    (line,) = [line for line in demo.output().splitlines() if line.startswith("curl ")]
+def curl(line: str) -> tuple[str, str]:
+    """Body and status of a printed command."""
+    done = subprocess.run(
+        [*shlex.split(line), "-s", "-w", "\n%{http_code}"], capture_output=True, text=True, check=True
+    )
+    body, _, status = done.stdout.rpartition("\n")
+    return body, status
+
+
+def test_the_printed_curls_work_as_pasted(demo: Demo) -> None:
+    place, delete = [line for line in demo.output().splitlines() if line.startswith("curl ")]
     before = demo.get("/api/analytics/stats")["total_orders"]
-    done = subprocess.run([*shlex.split(line), "-s", "-w", "%{http_code}"], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("201"), done.stdout
+    body, status = curl(place)
+    assert status == "201", body
     wait_until(lambda: demo.get("/api/analytics/stats")["total_orders"] > before, "the order to show", 30.0)
+    assert " Bearer mr_" in delete
+    order_id = json.loads(body)["id"]
+    assert curl(delete.replace("ORDER_ID", order_id)) == ("", "204")
+    (done,) = [each for each in admin(demo, "actions", "--since", "1h") if each["target"] == order_id]
+    assert (done["tokenName"], done["action"], done["outcome"]) == ("bootstrap", "order.delete", "done")
+
+
+def admin(demo: Demo, *arguments: str) -> Any:
+    """What `millrace admin` answers in JSON."""
+    done = demo.millrace("admin", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_tokens_made_beside_the_running_demo_are_good_until_they_are_revoked(demo: Demo) -> None:
+    def status(token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}", "X-Admin-Id": "somebody"}
+        return httpx.delete(f"{demo.url}/admin/orders/unknown", headers=headers).status_code
+
+    first = admin(demo, "create", "visitor", "--expires", "1h")["token"]
+    second = admin(demo, "rotate", "visitor")["token"]
+    assert [status(first), status(second)] == [404, 404]
+    assert len(admin(demo, "revoke", "visitor")) == 2
+    assert [status(first), status(second)] == [401, 401]
 
 
 def test_the_printed_link_answers_with_the_dashboard(demo: Demo) -> None:

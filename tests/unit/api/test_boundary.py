@@ -120,9 +120,20 @@ def test_every_answer_tells_browsers_to_be_careful(api: AppClient) -> None:
     for path in ("/", "/api/products", "/nowhere", "/static/favicon.svg"):
         headers = api.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "no-referrer"
-        assert headers["content-security-policy"].startswith("default-src 'self'; script-src 'self'; ")
+        assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
+        assert "camera=()" in headers["permissions-policy"]
+        assert "strict-transport-security" not in headers
+        policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+        assert (policy["default-src"], policy["script-src"], policy["style-src"]) == ("'none'", "'self'", "'self'")
+        assert policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
+        assert "unsafe" not in headers["content-security-policy"]
     assert api.get("/api/products").headers["cache-control"] == "no-store"
+
+
+def test_only_over_tls_are_browsers_told_to_stay_with_it(api: AppClient) -> None:
+    assert api.get("https://shop.test/healthz").headers["strict-transport-security"].startswith("max-age=31536000")
 
 
 def test_a_fault_of_ours_is_500_without_its_cause(

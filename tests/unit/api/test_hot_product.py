@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import connect
 from services.domain.model import NewItem, NewOrder
-from services.domain.orders import cancel_order, create_order
+from services.domain.orders import cancel_order
 from services.domain.payments import accept_payment
+from services.domain.placing import create_order
 from services.domain.queries import find_inventory
 from services.domain.tables import inventory, products
 from services.settings import DatabaseSettings

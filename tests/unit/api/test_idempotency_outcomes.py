@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from services.api import orders, placing, posting
-from services.api.app import _DATABASE_SECONDS
 from services.clients.database import OutcomeUnknown
 from services.domain import idempotency as domain
 from services.domain.orders import cancel_order
 from services.domain.placing import place_orders
 from services.domain.tables import idempotency_keys, users
+from services.settings import ApiSettings
 from tests.support.shop import AppClient, Call, events, stored
 from tests.unit.api.keyed import KEY, ORDER, again, kept, lease_runs_out, placed, slug
 
@@ -228,4 +228,4 @@ def test_the_claim_outlives_the_deadline_of_a_request(api: AppClient, engine: En
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(domain, "claim", claim)
         api.post("/api/orders", ORDER, headers=KEY)
-    assert asked[0] > _DATABASE_SECONDS
+    assert asked[0] > ApiSettings().api_request_seconds

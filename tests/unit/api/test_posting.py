@@ -127,7 +127,7 @@ def api(desk: Desk) -> Iterator[AppClient]:
             resource("/admin", post=post(desk.admin, within=desk.admitted)),
             resource("/forgetful", post=post(desk.forgetful)),
         ],
-        middleware=[Middleware(Boundary)],
+        middleware=[Middleware(Boundary, body_seconds=30)],
     )
     client = AppClient(app)
     yield client

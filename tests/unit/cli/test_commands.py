@@ -34,7 +34,19 @@ def test_help_has_examples_and_every_command_says_what_it_does(tmp_path: Path) -
     shown = millrace(tmp_path, "--help")
     assert shown.returncode == 0
     assert "Examples" in shown.stdout
-    for command in ("demo", "replay", "load", "verify", "doctor", "sql", "settings", "migrate", "relay", "reconciler"):
+    for command in (
+        "demo",
+        "replay",
+        "load",
+        "verify",
+        "doctor",
+        "sql",
+        "settings",
+        "admin",
+        "migrate",
+        "relay",
+        "reconciler",
+    ):
         assert f" {command} " in shown.stdout
     assert "Example: millrace verify --repair" in millrace(tmp_path, "verify", "--help").stdout
 

@@ -13,7 +13,8 @@ ASSETS = sorted(path for path in WEB.rglob("*") if path.suffix in {".html", ".cs
 SCRIPTS = [path for path in ASSETS if path.suffix == ".js"]
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 PLOTLY = next(file for file in files("plotly") or () if file.match("plotly/package_data/plotly.min.js"))
-VENDORED = {"vendor/plotly.min.js": Path(str(PLOTLY.locate()))}
+PLOTLY_SCRIPT = Path(str(PLOTLY.locate()))
+VENDORED = {"vendor/plotly.min.js": PLOTLY_SCRIPT}
 EXPORT = re.compile(r"^export (?:async )?(?:function|const|class|let) (\w+)", re.MULTILINE)
 
 
@@ -107,3 +108,48 @@ def test_no_script_turns_text_into_markup_or_code() -> None:
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc|createContextualFragment"
     )
     assert [script.name for script in SCRIPTS if ways.search(script.read_text(encoding="utf-8"))] == []
+
+
+def test_the_admin_token_is_kept_nowhere_and_sent_by_no_form(page: Page) -> None:
+    kept = re.compile(r"localStorage|sessionStorage|indexedDB|document\.cookie|caches\.|history\.(push|replace)State")
+    assert [script.name for script in SCRIPTS if kept.search(script.read_text(encoding="utf-8"))] == []
+    (field,) = (attrs for _, attrs in page.elements if attrs.get("id") == "admin-token")
+    assert (field["type"], field["autocomplete"], field.get("name")) == ("password", "off", None)
+
+
+def test_inputs_are_labelled(page: Page) -> None:
+    labelled = set(page.values("for"))
+    fields = {
+        attrs["id"] for tag, attrs in page.elements if tag in {"input", "select"} and attrs.get("type") != "radio"
+    }
+    assert fields <= labelled
+
+
+def rules_of(style: str) -> dict[str, dict[str, str]]:
+    """Declarations by selector, each selector of a list by itself."""
+    found: dict[str, dict[str, str]] = {}
+    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", re.sub(r"/\*.*?\*/", "", style, flags=re.DOTALL)):
+        parts = (part.split(":", 1) for part in body.split(";") if part.strip())
+        declarations = {name.strip(): re.sub(r"\s*,\s*", ",", value.strip()) for name, value in parts}
+        for selector in selectors.split(","):
+            found[selector.strip()] = declarations
+    return found
+
+
+def test_the_styles_of_charts_are_the_librarys() -> None:
+    """Plotly is told (id and class of the link) that they are there, so that it adds no inline ones."""
+    library = PLOTLY_SCRIPT.read_text(encoding="utf-8")
+    start = library.index('{"X,X div":')
+    table = library[start + 1 : library.index("};", start)]
+    theirs: dict[str, dict[str, str]] = {}
+    for selector, double, single in re.findall(r"""(?:"([^"]+)"|Y):(?:"([^"]*)"|'([^']*)')""", table):
+        text = f"{selector.replace('X', '.js-plotly-plot .plotly')} {{{double or single}}}"
+        theirs |= rules_of(text)
+    ours = rules_of((WEB / "plotly.css").read_text(encoding="utf-8"))
+    assert {".js-plotly-plot .plotly .main-svg", ".js-plotly-plot .plotly div"} <= set(ours)
+    assert {selector: theirs.get(selector) for selector in ours} == ours
+    assert '"plotly.js-style-"' in library
+    assert ".no-inline-styles" in library
+    assert 'id="plotly.js-style-global" class="no-inline-styles"' in PAGE
+    asked = set(re.findall(r'getElementById\("([0-9a-f]{64})"\)\){var e=document.createElement\("style"\)', library))
+    assert asked == set(re.findall(r'"([0-9a-f]{64})"', (WEB / "js" / "plot.js").read_text(encoding="utf-8")))
