@@ -6,11 +6,12 @@ one takes them all.
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
-from services.api.problems import unavailable_now
+from services.api.problems import Problem, unavailable_now
 from services.api.shop import Shop
 from services.clients.database import unavailable
 from services.domain.model import Order
@@ -19,9 +20,15 @@ from services.domain.placing import Asked, Spoiled, place_orders
 AT_ONCE: Final = 2
 _MOST: Final = 32
 WAITING: Final = 512
-_SECONDS: Final = 30.0
 
-_Place = tuple[Asked, "asyncio.Future[Order]"]
+
+@dataclass(eq=False)
+class _Place:
+    """One order in the queue. ``late``: ends its wait for a transaction."""
+
+    asked: Asked
+    stored: "asyncio.Future[Order]"
+    late: asyncio.TimerHandle
 
 
 class Placing:
@@ -33,20 +40,23 @@ class Placing:
         self._transactions: set[asyncio.Task[None]] = set()
 
     async def place(self, asked: Asked) -> Order:
-        """The stored order. Raises as services.domain.placing.create_order, and a 503 problem where too many wait."""
+        """The stored order. Raises as services.domain.placing.create_order; a 503 problem when too many wait, or no
+        transaction begins in time.
+        """
         if len(self._waiting) >= WAITING:
-            raise unavailable_now("Too many orders wait for the database")
-        stored: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, stored))
+            raise _crowded()
+        loop, workers = asyncio.get_running_loop(), self._shop.workers
+        stored: asyncio.Future[Order] = loop.create_future()
+        late = loop.call_later(workers.queue_seconds, lambda: _fail(stored, _crowded()))
+        self._waiting.append(_Place(asked, stored, late))
         if len(self._transactions) < AT_ONCE:
             task = asyncio.create_task(self._work())
             self._transactions.add(task)
             task.add_done_callback(self._transactions.discard)
         try:
-            async with asyncio.timeout(_SECONDS):
-                return await stored
-        except TimeoutError:
-            raise unavailable_now(f"The database took longer than {_SECONDS:g} s and may still store it") from None
+            return await stored
+        finally:
+            late.cancel()
 
     async def _work(self) -> None:
         while batch := self._next():
@@ -57,17 +67,18 @@ class Placing:
         batch: list[_Place] = []
         while self._waiting and len(batch) < _MOST:
             place = self._waiting.popleft()
-            if not place[1].done():
+            place.late.cancel()
+            if not place.stored.done():
                 batch.append(place)
         return batch
 
     async def _store(self, batch: list[_Place]) -> None:
         try:
             outcomes = await self._shop.do(
-                lambda: place_orders(self._shop.engine, self._shop.zone, [asked for asked, _ in batch])
+                lambda: place_orders(self._shop.engine, self._shop.zone, [place.asked for place in batch])
             )
         except Spoiled as spoiled:
-            _fail(batch.pop(spoiled.position)[1], spoiled.cause)
+            _fail(batch.pop(spoiled.position).stored, spoiled.cause)
             if batch:
                 await self._store(batch)
         except DBAPIError as error:
@@ -79,18 +90,22 @@ class Placing:
         except Exception as error:
             _fail_all(batch, error)
         else:
-            for (_, future), outcome in zip(batch, outcomes, strict=True):
+            for place, outcome in zip(batch, outcomes, strict=True):
                 if isinstance(outcome, Exception):
-                    _fail(future, outcome)
-                elif not future.done():
-                    future.set_result(outcome)
+                    _fail(place.stored, outcome)
+                elif not place.stored.done():
+                    place.stored.set_result(outcome)
 
 
 def _fail_all(batch: list[_Place], error: Exception) -> None:
-    for _, future in batch:
-        _fail(future, error)
+    for place in batch:
+        _fail(place.stored, error)
 
 
 def _fail(future: "asyncio.Future[Order]", error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def _crowded() -> Problem:
+    return unavailable_now("Too many orders wait for the database")

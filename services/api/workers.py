@@ -28,7 +28,7 @@ class Workers:
         ``repeatable``: work that was begun and is not waited for any more does no harm when it is asked for again.
         """
         self._name, self.seconds, self._repeatable = name, seconds, repeatable
-        self._queue_seconds = min(seconds, queue_seconds or seconds)
+        self.queue_seconds = min(seconds, queue_seconds or seconds)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._threads = threads
         self._waiting = 0
@@ -46,7 +46,7 @@ class Workers:
         self._enter()
         future = self._pool.submit(self._do, work)
         future.add_done_callback(self._drop)
-        late = asyncio.get_running_loop().call_later(self._queue_seconds, self._give_up, future)
+        late = asyncio.get_running_loop().call_later(self.queue_seconds, self._give_up, future)
         try:
             async with asyncio.timeout(self.seconds):
                 return await asyncio.wrap_future(future)
@@ -72,7 +72,7 @@ class Workers:
         most = self._threads * _QUEUED_PER_THREAD
         if self._mean <= 0:
             return most
-        return min(most, max(self._threads, int(self._queue_seconds / self._mean * self._threads)))
+        return min(most, max(self._threads, int(self.queue_seconds / self._mean * self._threads)))
 
     def _do(self, work: Callable[[], T]) -> T:
         me, begun = threading.get_ident(), monotonic()

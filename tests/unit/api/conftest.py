@@ -45,7 +45,7 @@ def reader() -> FakeReader:
 
 @pytest.fixture
 def api(engine: Engine, reader: FakeReader) -> Iterator[AppClient]:
-    settings = ApiSettings.model_validate({"millrace_admin_token": ADMIN_TOKEN})
+    settings = ApiSettings.model_validate({"millrace_admin_token": ADMIN_TOKEN, "api_queue_seconds": 30})
     client = AppClient(create_app(engine, "UTC", reader, settings))
     yield client
     client.close()

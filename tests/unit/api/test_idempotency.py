@@ -22,7 +22,15 @@ pytestmark = pytest.mark.real_servers
 POSTS: dict[str, Callable[[AppClient], Call]] = {
     "/api/orders": lambda _api: Call("POST", "/api/orders", ORDER),
     "/api/orders/{id}/cancel": lambda api: Call("POST", f"/api/orders/{placed(api)}/cancel"),
+    "/api/payments": lambda api: Call("POST", "/api/payments", {"orderId": placed(api), "method": "CARD"}),
+    "/api/payments/{orderId}/refund": lambda api: Call("POST", f"/api/payments/{paid(api)}/refund"),
 }
+
+
+def paid(api: AppClient) -> str:
+    order = placed(api)
+    assert api.post("/api/payments", {"orderId": order, "method": "CARD"}).json()["status"] == "COMPLETED"
+    return order
 
 
 def post_routes(api: AppClient) -> set[str]:

@@ -200,3 +200,25 @@ def test_where_too_many_wait_the_next_is_told_to_come_back(
 
     run(engine, scenario)
     assert stored(engine).orders == 3 + placing.AT_ONCE
+
+
+def test_who_waits_in_vain_for_a_transaction_is_told_so(engine: Engine, transactions: Transactions) -> None:
+    """The database hangs: those under way wait on, all others hear of it after the time for queueing."""
+
+    async def scenario() -> None:
+        workers = Workers("database", 4, 30, 0.05)
+        desk = Placing(Shop(engine, ZoneInfo("UTC"), workers, 10_000))
+        first = []
+        for number in range(placing.AT_ONCE):
+            first.append(asyncio.ensure_future(desk.place(order())))
+            await settle(transactions, number + 1)
+        with pytest.raises(Problem) as late:
+            await desk.place(order())
+        assert (late.value.status, late.value.headers["Retry-After"]) == (503, "1")
+        transactions.gate.set()
+        await asyncio.gather(*first)
+        await desk.place(order())
+        workers.close()
+
+    asyncio.run(scenario())
+    assert stored(engine).orders == placing.AT_ONCE + 1

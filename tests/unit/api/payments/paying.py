@@ -21,7 +21,7 @@ QUICK = PaymentSettings.model_validate({"payment_timeout": 0.2})
 
 @contextmanager
 def shop_with(engine: Engine, provider: Provider, payments: PaymentSettings = QUICK) -> Iterator[AppClient]:
-    settings = ApiSettings.model_validate({"millrace_admin_token": ADMIN_TOKEN})
+    settings = ApiSettings.model_validate({"millrace_admin_token": ADMIN_TOKEN, "api_queue_seconds": 30})
     client = AppClient(create_app(engine, "UTC", FakeReader(), settings, payments, provider))
     try:
         yield client
