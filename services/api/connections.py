@@ -99,6 +99,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._enter(_Phase.HEAD)
+        self._head_bytes = 1  # at least
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
