@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from services.api.admin import Admin, Credential
 from services.api.analytics import Analytics
@@ -20,6 +21,7 @@ from services.api.operations import Operations
 from services.api.orders import Orders
 from services.api.pages import Pages
 from services.api.problems import from_exception
+from services.api.reference import Reference
 from services.api.shop import Shop
 from services.api.workers import Workers
 from services.settings import ApiSettings
@@ -43,15 +45,17 @@ def create_app(engine: Engine, business_timezone: str, reader: Reader, settings:
             each.close()
         engine.dispose()
 
+    routes: list[BaseRoute] = [
+        *Orders(shop).routes(),
+        *Admin(shop, Credential(token.get_secret_value() if token else None)).routes(),
+        *catalogue_routes(shop),
+        *Analytics(reader, zone).routes(),
+        *Operations(shop, probe).routes(),
+        *Pages(business_timezone).routes(),
+    ]
+    routes += Reference(routes).routes()
     app = Starlette(
-        routes=[
-            *Orders(shop).routes(),
-            *Admin(shop, Credential(token.get_secret_value() if token else None)).routes(),
-            *catalogue_routes(shop),
-            *Analytics(reader, zone).routes(),
-            *Operations(shop, probe).routes(),
-            *Pages(business_timezone).routes(),
-        ],
+        routes=routes,
         middleware=[Middleware(Boundary)],
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,

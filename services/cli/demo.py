@@ -77,7 +77,8 @@ def _announce(link: str, port: int, began: float) -> None:
     items = '[{"productId": 101, "quantity": 2, "price": 25000}]'
     body = f'{{"userId": 1, "status": "PENDING", "totalAmount": 50000, "items": {items}}}'
     out.print(f"[green]ready[/green] after {time.monotonic() - began:.1f} s. Ctrl-C stops everything.\n")
-    out.print(f"  dashboard   [bold]{link}[/bold]\n")
+    out.print(f"  dashboard   [bold]{link}[/bold]")
+    out.print(f"  the API     [bold]{link}docs[/bold]\n")
     out.print("  an order:", markup=False)
     out.print(
         f"curl -X POST http://localhost:{port}/api/orders -H \"Content-Type: application/json\" -d '{body}'\n",

@@ -29,7 +29,7 @@ def problem(answer: Any) -> dict[str, Any]:
     ("method", "path"),
     [
         *[("GET", path) for path in ("/nowhere", "/api", "/api/", "/api/orders/", "/api/orders/a/b", "/API/orders")],
-        *[("GET", path) for path in ("/api/payments/1", "/api/inventory/101", "/openapi.json", "/admin/orders")],
+        *[("GET", path) for path in ("/api/payments/1", "/api/inventory/101", "/openapi.yaml", "/admin/orders")],
         *[("POST", path) for path in ("/api/payments", "/api/payments/1/refund", "/api/orders/1/refund")],
         ("PATCH", "/api/inventory/101"),
         ("GET", "/static/nothing.js"),
