@@ -20,6 +20,8 @@ PARTITIONS :=
 GROUP :=
 CONNECTOR :=
 QUERY :=
+# Requests that fuzz-api makes
+CASES := 20000
 # Minutes of traffic and faults
 MINUTES := 20
 # Folder of Connect plugin archives
@@ -167,11 +169,15 @@ ON_ENGINE := MILLRACE_CONNECT_PLUGINS="$(PLUGINS)" $(BIN)
 images: dev-venv ## build the local images that are missing (PLUGINS=folder of Connect plugin archives: with one of them)
 	@$(BIN)/python -m images $(if $(PLUGINS),--connect-plugins "$(PLUGINS)")
 
+.PHONY: fuzz-api
+fuzz-api: dev-venv ## CASES=20000 requests out of the API's description, valid and invalid; CI takes a sample
+	MILLRACE_TEST_CASES="$(CASES)" $(BIN)/pytest -s tests/integration/api/test_description.py $(ARGS)
+
 .PHONY: e2e soak
 e2e: dev-venv images ## the whole stack on this machine's Docker engine, from the local images
 	@$(ON_ENGINE)/pytest tests/e2e $(ARGS)
 
-soak: dev-venv images ## traffic with random faults for MINUTES=20, then the books are compared; keeps a dated result
+soak: dev-venv images fuzz-api ## fuzz-api, traffic with random faults for MINUTES=20, then the books are compared; keeps a dated result
 	@$(ON_ENGINE)/python -m benchmarks.soak --minutes "$(MINUTES)" $(ARGS)
 
 .PHONY: lint

@@ -21,6 +21,7 @@ def links(config: Config, kafka: str) -> dict[str, str]:
 
     return {
         "api": http("api", "/api"),
+        "docs": http("api", "/docs"),
         "dashboard": http("api", "/"),
         "kafka": kafka,
         "connect": http("connect", "/connectors"),

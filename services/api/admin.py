@@ -6,6 +6,7 @@ from starlette.routing import Route
 
 from services.api.admins import Admins
 from services.api.boundary import TRACEPARENT
+from services.api.described import Answers, describe
 from services.api.problems import not_found
 from services.api.requests import is_identifier
 from services.api.routing import resource
@@ -24,6 +25,14 @@ class Admin:
         """Its paths."""
         return [resource("/admin/orders/{id}", delete=self.delete)]
 
+    @describe(
+        "Delete an order",
+        tag="administration",
+        answers={204: Answers("The order is deleted, now or before")},
+        problems=("not-found",),
+        admin=True,
+        text="Whatever its state; the stock of a PENDING one is free again. It leaves every list and every figure.",
+    )
     async def delete(self, request: Request) -> Response:
         """204, also when the order was deleted already. 401 credential; 400 no X-Admin-Id; 404 unknown."""
         order_id: str = request.path_params["id"]

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from services.api.admin import Admin
 from services.api.admins import Admins
@@ -24,6 +25,7 @@ from services.api.pages import Pages
 from services.api.payments import Payments
 from services.api.problems import from_exception
 from services.api.rates import KnownTokens, RateLimit, Rates
+from services.api.reference import Reference
 from services.api.shop import Shop
 from services.api.workers import Workers
 from services.payments.desk import open_provider
@@ -63,17 +65,19 @@ def create_app(
             each.close()
         engine.dispose()
 
+    routes: list[BaseRoute] = [
+        *Orders(shop).routes(),
+        *Admin(shop, admins).routes(),
+        *Payments(shop, admins, provider, asking, payments.payment_timeout).routes(),
+        *Stock(shop, admins).routes(),
+        *catalogue_routes(shop),
+        *Analytics(reader, zone).routes(),
+        *Operations(shop, probe).routes(),
+        *Pages(business_timezone).routes(),
+    ]
+    routes += Reference(routes).routes()
     app = Starlette(
-        routes=[
-            *Orders(shop).routes(),
-            *Admin(shop, admins).routes(),
-            *Payments(shop, admins, provider, asking, payments.payment_timeout).routes(),
-            *Stock(shop, admins).routes(),
-            *catalogue_routes(shop),
-            *Analytics(reader, zone).routes(),
-            *Operations(shop, probe).routes(),
-            *Pages(business_timezone).routes(),
-        ],
+        routes=routes,
         middleware=[Middleware(Boundary, body_seconds=settings.api_body_seconds), *_rate_limit(settings, known)],
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,

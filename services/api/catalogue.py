@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.api.answer_models import ProductAnswer, ProductPage, UserAnswer, UserPage
 from services.api.answers import json_response, product_answer, user_answer
-from services.api.paging import id_cursor, limit_of, page
+from services.api.described import Answers, describe
+from services.api.paging import PAGE, id_cursor, limit_of, page
 from services.api.problems import not_found
 from services.api.requests import Query, is_identifier
 from services.api.routing import Handler, resource
@@ -20,13 +22,43 @@ from services.domain.queries import find_product, find_user, list_products, list
 T = TypeVar("T", Product, User)
 
 
+_PRODUCTS = describe(
+    "List the products",
+    tag="catalogue",
+    answers={200: Answers("A page of products", ProductPage)},
+    query=PAGE,
+    text="By id, byte by byte.",
+)
+_PRODUCT = describe(
+    "Read a product",
+    tag="catalogue",
+    answers={200: Answers("The product", ProductAnswer)},
+    problems=("not-found",),
+    text="Its price is what a new order costs.",
+)
+_USERS = describe(
+    "List the users",
+    tag="catalogue",
+    answers={200: Answers("A page of users", UserPage)},
+    query=PAGE,
+    text="By id, byte by byte.",
+)
+_USER = describe(
+    "Read a user",
+    tag="catalogue",
+    answers={200: Answers("The user", UserAnswer)},
+    problems=("not-found",),
+    text="Whoever an order is for.",
+)
+
+
 def catalogue_routes(shop: Shop) -> list[Route]:
     """Lists and single entries."""
     return [
-        resource("/api/products", get=_list(shop, list_products, product_answer)),
-        resource("/api/products/{id}", get=_one(shop, "product", find_product, product_answer)),
-        resource("/api/users", get=_list(shop, list_users, user_answer)),
-        resource("/api/users/{id}", get=_one(shop, "user", find_user, user_answer)),
+        resource("/api/products", get=_PRODUCTS(_list(shop, list_products, product_answer))),
+        resource("/api/products/{id}", get=_PRODUCT(_one(shop, "product", find_product, product_answer))),
+        resource("/api/users", get=_USERS(_list(shop, list_users, user_answer))),
+        resource("/api/users/{id}", get=_USER(_one(shop, "user", find_user, user_answer))),
     ]
 
 

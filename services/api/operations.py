@@ -6,7 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.api.answer_models import Liveness, Readiness
 from services.api.answers import json_response
+from services.api.described import Answers, describe
 from services.api.routing import resource
 from services.api.shop import Shop
 from services.api.workers import Workers
@@ -26,10 +28,12 @@ class Operations:
             resource("/metrics", get=self.metrics),
         ]
 
+    @describe("Alive?", tag="operation", answers={200: Answers("The process answers", Liveness)})
     async def health(self, _request: Request) -> Response:
         """200 while the process answers."""
         return json_response({"status": "ok"})
 
+    @describe("Ready?", tag="operation", answers={200: Answers("Orders can be taken", Readiness)})
     async def ready(self, _request: Request) -> Response:
         """200 when orders can be taken, which the relational database alone decides; else a 503 problem."""
         await self._probe.run(self._ask)
@@ -39,6 +43,7 @@ class Operations:
         with self._shop.engine.connect() as connection:
             connection.execute(sa.select(1))
 
+    @describe("Metrics", tag="operation", answers={200: Answers("Prometheus's text format", media="text/plain")})
     async def metrics(self, _request: Request) -> Response:
         """Every metric of the process in Prometheus's text format."""
         return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

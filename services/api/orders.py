@@ -6,9 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.api.answer_models import OrderAnswer, OrderPage
 from services.api.answers import json_response, order_answer
+from services.api.described import Answers, describe
 from services.api.idempotency import Keep
-from services.api.paging import Key, limit_of, page, time_cursor
+from services.api.paging import PAGE, Key, limit_of, page, time_cursor
 from services.api.placing import Placing
 from services.api.posting import Post, Posting
 from services.api.problems import FieldError, not_found
@@ -37,6 +39,28 @@ class Orders:
             resource("/api/orders/{id}/cancel", post=Posting(self._shop, EmptyBody, self.cancel, body_optional=True)),
         ]
 
+    @describe(
+        "Place an order",
+        tag="orders",
+        answers={
+            201: Answers("The order, PENDING, its stock reserved", OrderAnswer, headers={"Location": "its path"}),
+        },
+        problems=("not-found", "insufficient-stock"),
+        examples={
+            "two of one product": {"userId": 1, "items": [{"productId": 101, "quantity": 2}]},
+            "with the price and total that were shown": {
+                "userId": "1",
+                "items": [{"productId": "101", "quantity": 2, "price": 25000}],
+                "totalAmount": 50000.00,
+                "status": "PENDING",
+                "shippingAddress": "1 Mill Lane",
+            },
+        },
+        text="""Reserves the stock of every line; the price of a line is the catalogue's.
+
+A price or total that is sent has to be the catalogue's (422), the user has to exist (404), and so many pieces have to
+be free (409).""",
+    )
     async def create(self, post: Post[OrderBody]) -> Response:
         """201 with Location. 404 unknown user; 422 unknown product, price or total; 409 not enough stock."""
         new = post.body.to_domain()
@@ -51,6 +75,13 @@ class Orders:
 
         return await post.in_steps(place)
 
+    @describe(
+        "Read an order",
+        tag="orders",
+        answers={200: Answers("The order", OrderAnswer)},
+        problems=("not-found",),
+        text="A deleted order is not found.",
+    )
     async def read(self, request: Request) -> Response:
         """200, or 404 for an unknown or deleted order."""
         order_id = _order_id(request)
@@ -59,6 +90,14 @@ class Orders:
             raise not_found(f"There is no order {order_id}.")
         return json_response(order_answer(order))
 
+    @describe(
+        "List a user's orders",
+        tag="orders",
+        answers={200: Answers("A page of orders", OrderPage)},
+        problems=("not-found",),
+        query=PAGE,
+        text="Newest first. A user without orders has an empty page.",
+    )
     async def of_user(self, request: Request) -> Response:
         """A page of the user's orders, newest first; 404 for a user who neither exists nor has orders."""
         user_id = request.path_params["userId"]
@@ -75,6 +114,14 @@ class Orders:
 
         return json_response(page(await self._shop.do(work), limit, _newest_first, order_answer))
 
+    @describe(
+        "Cancel an order",
+        tag="orders",
+        answers={200: Answers("The order, CANCELLED, its stock free again", OrderAnswer)},
+        problems=("not-found", "conflict"),
+        examples={"nothing to say": {}},
+        text="Only a PENDING order can be cancelled. The body may be left out.",
+    )
     def cancel(self, post: Post[EmptyBody]) -> Response:
         """The cancelled order. 404 unknown; 409 in any state but PENDING."""
         order_id = _order_id(post)

@@ -1,11 +1,6 @@
 """The page at / and its files: dashboards/web, and the chart library out of its package."""
 
-import gzip
-from functools import cached_property
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -14,13 +9,12 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from services.api.described import Answers, describe
+from services.api.packaged import WEB, PackagedFile
 from services.api.problems import method_not_allowed, not_found
 from services.api.routing import ROUTE, resource
-from services.settings import PROJECT_ROOT
 
-WEB = PROJECT_ROOT / "dashboards" / "web"
 _ZONE_PLACEHOLDER = "{{ business_timezone }}"
-_A_WEEK = "public, max-age=604800"
 _ASK_AGAIN = "no-cache"
 
 
@@ -30,7 +24,7 @@ class Pages:
     def __init__(self, business_timezone: str, folder: Path = WEB) -> None:
         """``folder`` holds index.html and what it loads from /static; it knows the business zone's name."""
         self._zone, self._folder = business_timezone, folder
-        self._charts = ChartLibrary()
+        self._charts = PackagedFile("plotly", "package_data/plotly.min.js", "text/javascript")
 
     def routes(self) -> list[BaseRoute]:
         """Its paths."""
@@ -40,6 +34,12 @@ class Pages:
             Mount("/static", _Files(directory=self._folder)),
         ]
 
+    @describe(
+        "The dashboard",
+        tag="description",
+        answers={200: Answers("A page for people", media="text/html")},
+        text="Sales as they are now.",
+    )
     async def index(self, _request: Request) -> Response:
         """The HTML dashboard."""
         page = self._folder / "index.html"
@@ -47,46 +47,10 @@ class Pages:
         html = text.replace(_ZONE_PLACEHOLDER, self._zone)
         return Response(html, media_type="text/html", headers={"Cache-Control": _ASK_AGAIN})
 
+    @describe("The chart library", tag="description", answers={200: Answers("plotly.min.js")}, hidden=True)
     async def charts(self, request: Request) -> Response:
         """plotly.min.js, compressed where the client takes gzip; cached for a week."""
-        headers = {"Cache-Control": _A_WEEK, "ETag": self._charts.etag, "Vary": "Accept-Encoding"}
-        if request.headers.get("if-none-match") == self._charts.etag:
-            return Response(status_code=304, headers=headers)
-        if "gzip" not in request.headers.get("accept-encoding", ""):
-            content = await run_in_threadpool(self._charts.path.read_bytes)
-        else:
-            content = await run_in_threadpool(self._charts.compressed)
-            headers["Content-Encoding"] = "gzip"
-        return Response(content, media_type="text/javascript", headers=headers)
-
-
-class ChartLibrary:
-    """The script that the plotly package brings along, found without importing the package (which is slow)."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-
-    @cached_property
-    def path(self) -> Path:
-        """Where the script is."""
-        package = find_spec("plotly")
-        if package is None or package.origin is None:
-            raise not_found("The chart library is not installed.")
-        return Path(package.origin).parent / "package_data" / "plotly.min.js"
-
-    @cached_property
-    def etag(self) -> str:
-        """The package's version: the script changes with it."""
-        return f'W/"plotly-{version("plotly")}"'
-
-    @cached_property
-    def _gzip(self) -> bytes:
-        return gzip.compress(self.path.read_bytes(), compresslevel=6, mtime=0)
-
-    def compressed(self) -> bytes:
-        """The script in gzip, compressed once."""
-        with self._lock:
-            return self._gzip
+        return await self._charts.answer(request)
 
 
 class _Files(StaticFiles):

@@ -6,19 +6,24 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from services.api.described import Parameter
+from services.api.parameters import Whole
 from services.api.problems import FieldError, Problem, invalid
 from services.api.requests import Query, is_identifier
 
 T = TypeVar("T")
 
 DEFAULT_LIMIT, LARGEST_LIMIT = 50, 200
+LIMIT = Whole("limit", DEFAULT_LIMIT, LARGEST_LIMIT, "how many a page holds at most")
+CURSOR = Parameter("cursor", {"type": "string", "minLength": 1}, "nextCursor of the page before; absent: the first one")
+PAGE = (LIMIT, CURSOR)
 _CURSOR_LENGTH = 400
 Key = tuple[str, ...]
 
 
 def limit_of(query: Query) -> int:
     """``limit``: 1 to 200, 50 where absent. Raises a 422 problem."""
-    return query.whole("limit", DEFAULT_LIMIT, LARGEST_LIMIT)
+    return LIMIT.of(query)
 
 
 def page(found: Sequence[T], limit: int, key: Callable[[T], Key], answer: Callable[[T], Any]) -> dict[str, Any]:

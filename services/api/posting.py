@@ -103,7 +103,8 @@ class Posting(PostHandler, Generic[B]):
     ) -> None:
         """``body_optional``: no body at all means ``{}``."""
         self.model, self.body_optional = model, body_optional
-        self._shop, self._work, self._within = shop, work, within
+        self.work = work
+        self._shop, self._within = shop, within
         self._claims = 0
 
     async def __call__(self, request: Request) -> Response:
@@ -112,12 +113,12 @@ class Posting(PostHandler, Generic[B]):
             sent = sent_key(request)
             body = await (read_body if self.body_optional else read_json)(request, self._shop.max_body_bytes)
             key = None if sent is None else key_of(sent, request.scope[ROUTE], request, body)
-            if iscoroutinefunction(self._work):
+            if iscoroutinefunction(self.work):
                 if key is None and len(body) <= _SMALL:
                     post = self._post(request, body, actor, None)
                 else:
                     post = await self._shop.do(lambda: self._post(request, body, actor, key))
-                return self._honoured(post, await self._work(post))
+                return self._honoured(post, await self.work(post))
             return await self._shop.do(lambda: self._in_thread(request, body, actor, key))
 
     def _post(self, request: Request, body: bytes, actor: Any, key: Key | None) -> Post[B]:
@@ -127,7 +128,7 @@ class Posting(PostHandler, Generic[B]):
         return Post(request, valid, actor, key, self._shop)
 
     def _in_thread(self, request: Request, body: bytes, actor: Any, key: Key | None) -> Response:
-        work = cast("Callable[[Post[B]], Response]", self._work)
+        work = cast("Callable[[Post[B]], Response]", self.work)
         post = self._post(request, body, actor, key)
         return self._honoured(post, work(post))
 

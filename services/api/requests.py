@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 from unicodedata import category
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import QueryParams
@@ -85,16 +85,41 @@ def _address(value: object) -> str | None:
     return value
 
 
-Identifier = Annotated[str, BeforeValidator(_identifier)]
-Money = Annotated[Decimal, BeforeValidator(_money)]
-Quantity = Annotated[int, BeforeValidator(_quantity)]
-Address = Annotated[str | None, BeforeValidator(_address)]
+# The same as the validators above say, for the description; a test compares the two.
+_IDENTIFIER_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "minLength": 1, "maxLength": ID_LENGTH, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"},
+        {"type": "integer", "minimum": 1 - 10 ** (ID_LENGTH - 1), "maximum": 10**ID_LENGTH - 1},
+    ],
+    "description": 'An id; the integer 101 and the string "101" are the same one.',
+}
+_MONEY_SCHEMA = {"type": "number", "minimum": 0, "maximum": int(AMOUNT_LIMIT), "multipleOf": 0.01}
+_QUANTITY_SCHEMA = {"type": "integer", "minimum": 1, "maximum": QUANTITY_LIMIT}
+_ADDRESS_SCHEMA = {
+    "type": ["string", "null"],
+    "maxLength": ADDRESS_LENGTH,
+    "pattern": r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$",
+}
+
+Identifier = Annotated[str, BeforeValidator(_identifier), WithJsonSchema(_IDENTIFIER_SCHEMA)]
+Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema(_MONEY_SCHEMA)]
+Quantity = Annotated[int, BeforeValidator(_quantity), WithJsonSchema(_QUANTITY_SCHEMA)]
+Address = Annotated[str | None, BeforeValidator(_address), WithJsonSchema(_ADDRESS_SCHEMA)]
+
+
+def _without_null_defaults(schema: dict[str, Any]) -> None:
+    """None stands for a field that is absent; whoever sends null is refused."""
+    for each in schema.get("properties", {}).values():
+        if each.get("default", "") is None and "null" not in each.get("type", ()):
+            del each["default"]
 
 
 class Body(BaseModel):
     """camelCase names, and none that is not known."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, json_schema_extra=_without_null_defaults
+    )
 
 
 class EmptyBody(Body):

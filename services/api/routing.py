@@ -26,14 +26,15 @@ class Resource:
     """What answers at one path, by method, as an ASGI application."""
 
     def __init__(self, template: str, handlers: dict[str, Handler]) -> None:
-        self._template = template
+        self.template, self.described = template, dict(handlers)
+        """Without what follows from them: HEAD and OPTIONS."""
         self.handlers = dict(handlers)
         if "GET" in handlers:
             self.handlers["HEAD"] = handlers["GET"]
         self._allow = ", ".join(sorted({*self.handlers, "OPTIONS"}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[ROUTE] = self._template
+        scope[ROUTE] = self.template
         method = scope["method"]
         if method == "OPTIONS":
             response = Response(status_code=204, headers={"Allow": self._allow})

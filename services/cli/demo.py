@@ -80,7 +80,8 @@ def _announce(demo: "Supervisor", port: int, began: float) -> None:
     items = '[{"productId": 101, "quantity": 2, "price": 25000}]'
     body = f'{{"userId": 1, "status": "PENDING", "totalAmount": 50000, "items": {items}}}'
     out.print(f"[green]ready[/green] after {time.monotonic() - began:.1f} s. Ctrl-C stops everything.\n")
-    out.print(f"  dashboard   [bold]{demo.link}[/bold]\n")
+    out.print(f"  dashboard   [bold]{demo.link}[/bold]")
+    out.print(f"  the API     [bold]{demo.link}docs[/bold]\n")
     out.print("  an order:", markup=False)
     out.print(
         f"curl -X POST http://localhost:{port}/api/orders -H \"Content-Type: application/json\" -d '{body}'\n",

@@ -85,6 +85,7 @@ def test_a_relative_folder_is_one_of_the_project(monkeypatch: pytest.MonkeyPatch
 
 def test_what_the_local_set_lacks_is_said() -> None:
     local, upstream = captured(LOCAL_PYTHON).outputs, captured(DEFAULT).outputs
+    assert (upstream["docs"], upstream["dashboard"]) == ("http://localhost:3000/docs", "http://localhost:3000/")
     assert local["grafana"] == local["kafkaUi"] == "not in the local image set"
     assert (upstream["grafana"], upstream["kafkaUi"]) == ("http://localhost:3001", "http://localhost:8080")
     for page in ("grafana", "kafka-ui"):

@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from services.domain.tables import inventory, order_items, orders, outbox, products, users
 from tests.support.databases import Template
+from tests.support.described import Description
 
 ADMIN_TOKEN = "test-token-of-the-admin"
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}", "X-Admin-Id": "admin-user-123"}
@@ -88,11 +89,12 @@ class Call:
 
 
 class AppClient:
-    """Calls an ASGI application on an event loop of its own."""
+    """Calls an ASGI application on an event loop of its own, and holds each answer to what it says of itself."""
 
     def __init__(self, app: Starlette) -> None:
         """Starts the loop; the caller closes the client."""
         self.app = app
+        self._watch = Description(app) if any(getattr(r, "path", "") == "/openapi.json" for r in app.routes) else None
         self._runner = asyncio.Runner()
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         self._client = httpx.AsyncClient(transport=transport, base_url="http://shop.test")
@@ -145,7 +147,10 @@ class AppClient:
         if content is not None:
             headers.setdefault("Content-Type", "application/json")
         encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        return await self._client.request(call.method, call.path, content=content, headers=encoded)
+        answer = await self._client.request(call.method, call.path, content=content, headers=encoded)
+        if self._watch is not None:
+            self._watch.check(call.method, call.path, answer)
+        return answer
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
         """GET."""

@@ -84,17 +84,27 @@ def test_a_number_out_of_bounds_is_named(api: AppClient, reader: FakeReader, pat
 
 def test_money_and_times_keep_their_digits(api: AppClient, reader: FakeReader) -> None:
     hour = datetime(2026, 11, 21, 14, tzinfo=ZoneInfo("Europe/Berlin"))
-    reader.answer = [{"order_hour": hour, "order_date": date(2026, 11, 21), "total_revenue": Decimal("2500315.60")}]
-    answer = api.get("/api/analytics/hourly-sales")
-    assert answer.text == (
-        '[{"order_hour":"2026-11-21T14:00:00+01:00","order_date":"2026-11-21","total_revenue":2500315.60}]'
-    )
+    sales = {"order_count": 7, "total_revenue": Decimal("2500315.60"), "avg_order_value": Decimal("357187.94")}
+    told = '"order_count":7,"total_revenue":2500315.60,"avg_order_value":357187.94'
+    reader.answer = [{"order_hour": hour, **sales}]
+    assert api.get("/api/analytics/hourly-sales").text == f'[{{"order_hour":"2026-11-21T14:00:00+01:00",{told}}}]'
+    reader.answer = [{"order_date": date(2026, 11, 21), **sales, "unique_customers": 3}]
+    assert api.get("/api/analytics/sales").text == f'[{{"order_date":"2026-11-21",{told},"unique_customers":3}}]'
 
 
 @pytest.mark.parametrize(("path", "statement"), [("stats", "stats"), ("realtime/sales", "today")])
 def test_totals_are_one_object(api: AppClient, reader: FakeReader, path: str, statement: str) -> None:
-    reader.answer = [{"total_orders": 3, "total_revenue": Decimal("0.30")}]
-    assert api.get(f"/api/analytics/{path}").text == '{"total_orders":3,"total_revenue":0.30}'
+    reader.answer = [
+        {
+            "total_orders": 3,
+            "total_revenue": Decimal("0.30"),
+            "avg_order_value": Decimal("0.10"),
+            "unique_customers": 1,
+        }
+    ]
+    assert api.get(f"/api/analytics/{path}").text == (
+        '{"total_orders":3,"total_revenue":0.30,"avg_order_value":0.10,"unique_customers":1}'
+    )
     assert reader.asked[0][0] == statement
 
 

@@ -29,7 +29,7 @@ def problem(answer: Any) -> dict[str, Any]:
     ("method", "path"),
     [
         *[("GET", path) for path in ("/nowhere", "/api", "/api/", "/api/orders/", "/api/orders/a/b", "/API/orders")],
-        *[("GET", path) for path in ("/api/payments/1", "/api/inventory/0", "/openapi.json", "/admin/orders")],
+        *[("GET", path) for path in ("/api/payments/1", "/api/inventory/0", "/openapi.yaml", "/admin/orders")],
         *[("POST", path) for path in ("/api/payments/1/refund/1", "/api/orders/1/refund")],
         ("PATCH", "/api/inventory"),
         ("GET", "/static/nothing.js"),

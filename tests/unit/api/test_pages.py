@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.engine import Engine
 
 from services.api.app import create_app
-from services.api.pages import WEB
+from services.api.packaged import WEB
 from services.settings import ApiSettings
 from tests.support.shop import AppClient
 from tests.unit.api.conftest import FakeReader
