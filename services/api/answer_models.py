@@ -59,6 +59,32 @@ class OrderAnswer(Answer):
     updated_at: Instant
 
 
+class PaymentAnswer(Answer):
+    """An attempt to pay an order; of one order at most one is COMPLETED."""
+
+    id: str
+    order_id: str
+    amount: Amount
+    method: PaymentMethod
+    status: PaymentStatus
+    failure: Annotated[
+        str | None, Field(description="why it failed, or why the money is not given back yet, in the provider's words")
+    ]
+    refund_pending: Annotated[bool, Field(description="given back by decision, not confirmed by the provider yet")]
+    created_at: Instant
+    updated_at: Instant
+
+
+class StockAnswer(Answer):
+    """A product's pieces: in the house, reserved for unpaid orders, and free. The version goes up with every change."""
+
+    product_id: str
+    quantity: Count
+    reserved: Count
+    available: Count
+    version: Annotated[int, Field(ge=1)]
+
+
 class ProductAnswer(Answer):
     """A product of the catalogue."""
 
@@ -85,6 +111,12 @@ class OrderPage(_Page):
     """A page of orders, newest first."""
 
     items: list[OrderAnswer]
+
+
+class PaymentPage(_Page):
+    """A page of attempts to pay, newest first."""
+
+    items: list[PaymentAnswer]
 
 
 class ProductPage(_Page):

@@ -1,15 +1,18 @@
 """/api/inventory: a product's stock, and setting it by hand, by an administrator who knows what they change."""
 
 import re
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from services.api.admins import Admins
+from services.api.answer_models import StockAnswer
 from services.api.answers import inventory_answer, json_response
 from services.api.body import parse_object, read_json
 from services.api.boundary import TRACEPARENT
+from services.api.described import Answers, Parameter, describe
 from services.api.problems import FieldError, Problem, invalid, not_found
 from services.api.requests import StockBody, is_identifier, validated
 from services.api.routing import resource
@@ -18,6 +21,11 @@ from services.domain.model import Inventory
 from services.domain.queries import find_inventory
 from services.domain.stock import adjust_quantity, set_quantity
 
+IF_MATCH: Final = Parameter(
+    "If-Match",
+    {"type": "string", "pattern": r'^(\*|"[1-9][0-9]{0,9}")$'},
+    "The ETag of the stock as it was read: 412 when it was changed since",
+)
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
 _VERSION = re.compile(r'(?<!W/)"([1-9][0-9]{0,9})"')
@@ -33,6 +41,13 @@ class Stock:
         """Its path."""
         return [resource("/api/inventory/{productId}", get=self.read, patch=self.change)]
 
+    @describe(
+        "Read a product's stock",
+        tag="inventory",
+        answers={200: Answers("The stock", StockAnswer, headers={"ETag": "the version, for If-Match"})},
+        problems=("not-found",),
+        text="What is in the house, what of it is reserved for unpaid orders, and what a new order can have.",
+    )
     async def read(self, request: Request) -> Response:
         """200 with an ETag, or 404 for a product without stock."""
         product_id = _product_id(request)
@@ -41,6 +56,19 @@ class Stock:
             raise not_found(f"There is no inventory of product {product_id}.")
         return _answer(stock)
 
+    @describe(
+        "Set or adjust a product's stock",
+        tag="inventory",
+        answers={200: Answers("The stock afterwards", StockAnswer, headers={"ETag": "the version, for If-Match"})},
+        problems=("not-found", "conflict", "precondition-failed"),
+        headers=(IF_MATCH,),
+        body=StockBody,
+        examples={"what was counted": {"quantity": 120}, "a delivery": {"adjust": 25}, "breakage": {"adjust": -1}},
+        admin=True,
+        text="""Either quantity or adjust. Never below what is reserved (409).
+
+With If-Match only when nobody has changed it since it was read (412).""",
+    )
     async def change(self, request: Request) -> Response:
         """The stock afterwards. Admin. 404 unknown; 412 when If-Match names other versions; 409 below the reserved."""
         product_id: str = request.path_params["productId"]

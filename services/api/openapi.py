@@ -21,12 +21,12 @@ from services.api.problem_types import PROBLEM_TYPES
 from services.api.requests import ID_LENGTH
 from services.api.routing import Resource
 
-EVERY: Final = ("malformed-request", "target-too-long", "internal", "unavailable")
+EVERY: Final = ("malformed-request", "target-too-long", "headers-too-large", "internal", "unavailable", "overloaded")
 WITH_QUERY: Final = ("validation",)
 WITH_BODY: Final = ("timeout", "content-too-large", "validation")
 WITH_TYPED_BODY: Final = ("unsupported-media-type",)
 WITH_KEY: Final = ("idempotency-key-malformed", "idempotency-key-in-use", "idempotency-key-reused")
-CHANGING: Final = ("outcome-unknown",)
+CHANGING: Final = ("too-many-requests", "outcome-unknown")
 BY_ADMIN: Final = ("unauthorized", "admin-id-missing")
 
 PATH_PARAMETERS: Final[Mapping[str, str]] = {

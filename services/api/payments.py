@@ -9,9 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.api.admins import Acting, Admins
+from services.api.answer_models import PaymentAnswer, PaymentPage
 from services.api.answers import json_response, payment_answer
+from services.api.described import Answers, describe
 from services.api.idempotency import Keep
-from services.api.paging import id_cursor, limit_of, page
+from services.api.paging import PAGE, id_cursor, limit_of, page
 from services.api.posting import Post, Posting
 from services.api.problems import FieldError, Problem, not_found
 from services.api.requests import PaymentBody, Query, RefundBody, is_identifier
@@ -50,6 +52,22 @@ class Payments:
             resource("/api/payments/{orderId}/refund", post=refund),
         ]
 
+    @describe(
+        "Pay an order",
+        tag="payments",
+        answers={
+            201: Answers("The attempt: COMPLETED, FAILED or PENDING", PaymentAnswer, headers={"Location": "its list"})
+        },
+        problems=("not-found", "conflict"),
+        examples={
+            "by card": {"orderId": "0196b1c2-7c11-7d4e-8a7b-2f4f6f1f9c10", "method": "CARD"},
+            "with the amount that was shown": {"orderId": 1, "method": "WALLET", "amount": 50000.00},
+        },
+        text="""PENDING when the payment provider has not answered: the attempt is settled later, and can be read.
+
+An amount that is sent has to be the order's total (422). An order that is paid, being paid or over cannot be paid
+(409); one whose attempt FAILED can be paid again.""",
+    )
     async def pay(self, post: Post[PaymentBody]) -> Response:
         """201, COMPLETED, FAILED or PENDING. 404 unknown order; 422 another amount; 409 unless it can be paid now.
 
@@ -81,6 +99,17 @@ class Payments:
 
         return await post.in_steps(work)
 
+    @describe(
+        "Refund an order",
+        tag="payments",
+        answers={200: Answers("The attempt that had paid, REFUNDED", PaymentAnswer)},
+        problems=("not-found", "conflict"),
+        examples={"the goods stay with the customer": {}, "the goods come back": {"restock": True}},
+        admin=True,
+        text="""Only a COMPLETED order can be refunded, once. With restock its pieces come back into the house.
+
+refundPending says that the provider has not confirmed yet; it goes on being asked. The body may be left out.""",
+    )
     async def refund(self, post: Post[RefundBody]) -> Response:
         """The attempt that had paid, REFUNDED. Admin. 404 unknown order; 409 unless it is COMPLETED.
 
@@ -111,6 +140,14 @@ class Payments:
 
         return await post.in_steps(work)
 
+    @describe(
+        "List an order's payments",
+        tag="payments",
+        answers={200: Answers("A page of attempts to pay", PaymentPage)},
+        problems=("not-found",),
+        query=PAGE,
+        text="Every attempt, newest first. A deleted order is not found.",
+    )
     async def of_order(self, request: Request) -> Response:
         """A page of the order's attempts, newest first; 404 for an unknown or deleted order."""
         order_id = _order_id(request)
@@ -122,6 +159,13 @@ class Payments:
 
         return await self._page(request, work)
 
+    @describe(
+        "List payments",
+        tag="payments",
+        answers={200: Answers("A page of attempts to pay", PaymentPage)},
+        query=PAGE,
+        text="The attempts of all orders, newest first.",
+    )
     async def every(self, request: Request) -> Response:
         """A page of all orders' attempts, newest first."""
         return await self._page(request, lambda limit, before: list_payments(self._shop.engine, limit, before))

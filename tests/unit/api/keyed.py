@@ -41,6 +41,7 @@ def again(first: httpx.Response, second: httpx.Response) -> None:
     }
 
 
-def placed(api: AppClient) -> str:
-    """The id of a new order."""
-    return str(api.post("/api/orders", ORDER).json()["id"])
+def placed(api: AppClient, pieces: int = 1) -> str:
+    """The id of a new order of so many pieces of 25000.00."""
+    order = {**ORDER, "items": [{"productId": "101", "quantity": pieces}]}
+    return str(api.post("/api/orders", order).json()["id"])
