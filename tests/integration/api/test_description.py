@@ -25,7 +25,7 @@ from tests.support.databases import url_of
 from tests.support.fuzz import Fuzz, Known, report
 from tests.support.shop import ADMIN, SHOP
 
-CASES = int(os.environ.get("MILLRACE_TEST_CASES", "600"))
+CASES = int(os.environ.get("MILLRACE_TEST_CASES", "1000"))
 ENOUGH = 2_000_000_000
 LEAST_SUCCESSES = 0.01
 
@@ -88,6 +88,7 @@ def known(link: str) -> Known:
             "productId": lambda _operation: "101",
             "slug": lambda _operation: "validation",
         },
+        fields={"userId": lambda: "1", "productId": lambda: "101", "orderId": lambda: place(link)},
         body={"postOrders": order},
     )
 
