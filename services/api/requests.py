@@ -166,6 +166,8 @@ class RefundBody(Body):
 class StockBody(Body):
     """``quantity`` sets what is in the house, ``adjust`` adds to it or takes from it: one of the two."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
     quantity: Annotated[int, Field(ge=0, le=STOCK_LIMIT)] = Field(default=None)  # type: ignore[assignment]  # not null
     adjust: Annotated[int, Field(ge=-STOCK_LIMIT, le=STOCK_LIMIT)] = Field(default=None)  # type: ignore[assignment]
 

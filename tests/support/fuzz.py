@@ -1,8 +1,8 @@
 """Cases by the thousand out of the API's own description, each held to it: no fault, nothing that is not described, and
 nothing accepted that the description does not allow.
 
-Drawn at random, an id is hardly ever one that exists. Half of the valid cases therefore name things that are there
-(``Known``), so that every operation is seen to succeed too.
+Drawn at random, an id is hardly ever one that exists. Half of the cases therefore name things that are there
+(``Known``), so that every operation is seen to succeed too, and what is invalid is not refused for an id alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ CHECKS: Final = [
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
-    negative_data_rejection,
 ]
 REFUSALS: Final = ("400", "401", "404", "409", "412", "413", "414", "415", "422", "429", "431")
 _A_ROUND: Final = 100
@@ -42,12 +41,13 @@ _SECONDS: Final = 30
 
 @dataclass
 class Known:
-    """How to name things that exist: values of path parameters and of a body's fields, by name.
+    """How to name things that exist: values of path parameters and of a body's fields, by name, made for every case.
 
-    A value is made anew for every case. ``body``: whole bodies by operation id, where fields alone do not fit together.
+    ``path`` is asked with the operation's id; ``body`` has whole bodies by operation id, of which fields have to fit.
     """
 
     path: Mapping[str, Callable[[str], str]]
+    fields: Mapping[str, Callable[[], str]]
     body: Mapping[str, Callable[[random.Random], Any]]
 
 
@@ -133,21 +133,46 @@ class Fuzz:
         return tally.cases - before
 
     def _try(self, case: Case[Any], mode: GenerationMode, admitted: bool, tally: Tally) -> None:
+        is_valid = mode is GenerationMode.POSITIVE
         headers = self._headers if admitted else {}
-        if mode is GenerationMode.POSITIVE and self._random.random() < 0.5:
-            self._ground(case)
+        if not is_valid:  # what is invalid may be a header
+            headers = {name: value for name, value in headers.items() if name not in case.headers}
+        if self._random.random() < 0.5:
+            self._ground(case, whole=is_valid)
+            meta = case.meta  # looked at anew: what was invalid may have been an id
+            assert meta is not None
+            is_valid = not any(part.mode.is_negative for part in meta.components.values())
         response = case.call(base_url=self._url, session=self._session, headers=headers, timeout=_SECONDS)
         tally.statuses[response.status_code] += 1
-        case.validate_response(response, checks=CHECKS)
+        case.validate_response(response, checks=CHECKS if is_valid else [*CHECKS, negative_data_rejection])
 
-    def _ground(self, case: Case[Any]) -> None:
+    def _ground(self, case: Case[Any], whole: bool) -> None:
+        """``whole``: all of it is what the shop takes; else what is invalid stays so, and alone is."""
         operation = case.operation.definition.raw["operationId"]
-        for name in case.path_parameters or {}:
-            if name in self._known.path:
+        for name, drawn in (case.path_parameters or {}).items():
+            if name in self._known.path and (whole or _is_id(drawn)):
                 case.path_parameters[name] = self._known.path[name](operation)
-        case.query = {name: value for name, value in (case.query or {}).items() if name != "cursor"}
-        if operation in self._known.body:
+        if whole:
+            case.query = {name: value for name, value in (case.query or {}).items() if name != "cursor"}
+        if whole and operation in self._known.body:
             case.body = self._known.body[operation](self._random)
+        elif isinstance(case.body, dict | list):
+            case.body = self._with_known_fields(case.body)
+
+    def _with_known_fields(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._with_known_fields(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        known = self._known.fields
+        return {
+            name: known[name]() if name in known and _is_id(each) else self._with_known_fields(each)
+            for name, each in value.items()
+        }
+
+
+def _is_id(value: object) -> bool:
+    return (isinstance(value, str) and 0 < len(value) <= 36) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _can_be_invalid(operation: APIOperation[Any, Any, Any, Any]) -> bool:

@@ -25,7 +25,7 @@ from tests.support.databases import url_of
 from tests.support.fuzz import Fuzz, Known, report
 from tests.support.shop import ADMIN, SHOP
 
-CASES = int(os.environ.get("MILLRACE_TEST_CASES", "600"))
+CASES = int(os.environ.get("MILLRACE_TEST_CASES", "1000"))
 ENOUGH = 2_000_000_000
 LEAST_SUCCESSES = 0.01
 
@@ -80,15 +80,31 @@ def known(link: str) -> Known:
         items = [{"productId": product, "quantity": chance.randint(1, 9)} for product in products]
         return {"userId": chance.choice(["1", "2", 1]), "items": items}
 
+    def to_pay(operation: str) -> str:
+        wanted = place(link)
+        if "Refund" in operation:
+            paid = httpx.post(f"{link}api/payments", json={"orderId": wanted, "method": "CARD"})
+            assert paid.json()["status"] == "COMPLETED", paid.text
+        return wanted
+
+    def payment(chance: random.Random) -> dict[str, Any]:
+        return {"orderId": place(link), "method": chance.choice(["CARD", "BANK_TRANSFER", "WALLET", "CASH"])}
+
     return Known(
         path={
             "id": thing,
-            "orderId": lambda _operation: place(link),
+            "orderId": to_pay,
             "userId": lambda _operation: "1",
-            "productId": lambda _operation: "101",
+            # what is set at random is not what the orders here are placed of
+            "productId": lambda operation: "103" if "patch" in operation else "101",
             "slug": lambda _operation: "validation",
         },
-        body={"postOrders": order},
+        fields={"userId": lambda: "1", "productId": lambda: "101", "orderId": lambda: place(link)},
+        body={
+            "postOrders": order,
+            "postPayments": payment,
+            "patchInventoryProductId": lambda chance: {"adjust": chance.randint(1, 9)},
+        },
     )
 
 

@@ -14,8 +14,7 @@ from tests.support.process import PROJECT
 # Targets that people type from memory or that documents name.
 PROMISED = """demo replay load verify sql clickhouse-shell migrate clean-demo setup test test-unit test-property
 test-integration test-infra fuzz-api e2e soak lint format typecheck lock help up down restart ps logs doctor init-db
-clean
-mysql-shell grafana kafka-ui kafka-topics kafka-create-topic kafka-describe-topic kafka-consumer-groups
+clean mysql-shell grafana kafka-ui kafka-topics kafka-create-topic kafka-describe-topic kafka-consumer-groups
 kafka-consumer-lag kafka-cluster-info register-connector connector-status connector-restart connector-delete
 test-pipeline test-deletion-flow images"""
 # Those the original had: people's fingers know them.
