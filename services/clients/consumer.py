@@ -138,8 +138,9 @@ class BatchConsumer:
             log.warning("no answer about offsets, joining again", group=self._group, error=str(error.args[0]))
             starts, self._rejoin = [], True
         consumer.assign(starts)
-        if self._holding:
-            consumer.pause(starts)
+        # librdkafka remembers a pause across assignments: partitions that were lost while they were held came back
+        # paused, and were never read again
+        (consumer.pause if self._holding else consumer.resume)(starts)
         log.info("reads", group=self._group, partitions=[f"{s.topic}[{s.partition}]@{s.offset}" for s in starts])
 
     def _start(self, committed: TopicPartition) -> TopicPartition:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from services.clients.connect import ConnectClient, ConnectError, ConnectorStatus, NoSuchConnector
+from services.clients.connect import ConnectClient, ConnectError, ConnectorStatus, NoSuchConnector, State
 from services.settings import PROJECT_ROOT, ConnectSettings, SettingsError, load
 from tools.stack.refusal import Failed, Refusal
 
@@ -43,7 +43,8 @@ def status(name: str) -> int:
         print("there is no connector")
     for found in told.values():
         _print(found)
-    return 0 if all(found.running for found in told.values()) else 1
+    # what somebody stopped or paused, as a change of `relay` does, has not failed
+    return 0 if all(found.running or found.state in (State.STOPPED, State.PAUSED) for found in told.values()) else 1
 
 
 def restart(name: str) -> int:

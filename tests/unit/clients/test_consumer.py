@@ -27,6 +27,7 @@ class FakeConsumer:
         self.positions: dict[int, int] = {}
         self.commits: list[dict[int, int]] = []
         self.sought: list[tuple[int, int]] = []
+        self.paused: set[int] = set()
         self.subscriptions = 0
         self.refuse: int | None = None
         self.answer_commits = True
@@ -60,10 +61,11 @@ class FakeConsumer:
         return [TopicPartition(TOPIC, partition) for partition in self.positions]
 
     def pause(self, partitions: list[TopicPartition]) -> None:
-        """Nothing is fetched here anyway."""
+        """Nothing is fetched here anyway; as in librdkafka, a pause outlives the assignment."""
+        self.paused |= {partition.partition for partition in partitions}
 
     def resume(self, partitions: list[TopicPartition]) -> None:
-        """Nothing is fetched here anyway."""
+        self.paused -= {partition.partition for partition in partitions}
 
     def seek(self, place: TopicPartition) -> None:
         self.sought.append((place.partition, place.offset))
@@ -88,6 +90,7 @@ class FakeConsumer:
 
     def revokes(self, *partitions: int) -> None:
         self.callbacks["revoke"](self, [TopicPartition(TOPIC, partition) for partition in partitions])
+        self.positions = {place: offset for place, offset in self.positions.items() if place not in partitions}
 
 
 class Stage:
@@ -246,6 +249,37 @@ def test_a_wait_says_when_the_partitions_changed_hands(stage: Stage) -> None:
     stage.fake.script = [rebalance]
     with pytest.raises(Rebalanced):
         stage.consumer.wait(0.0)
+
+
+def test_partitions_that_went_during_a_wait_are_read_when_they_come_back(stage: Stage) -> None:
+    """After the death of a lone broker: the group is lost within a retry and found again after it."""
+
+    def lost() -> list[Message]:
+        stage.fake.revokes(0, 1)
+        return []
+
+    stage.fake.script = [lost]
+    with pytest.raises(Rebalanced):
+        stage.consumer.wait(0.0)
+    stage.fake.assigns(0, 1)
+    assert stage.fake.paused == set()
+
+
+def test_partitions_that_come_during_a_wait_wait_too(stage: Stage) -> None:
+    paused: list[set[int]] = []
+
+    def rebalance() -> list[Message]:
+        stage.fake.revokes(0, 1)
+        stage.fake.assigns(0)
+        paused.append(set(stage.fake.paused))
+        return []
+
+    stage.fake.script = [rebalance]
+    with pytest.raises(Rebalanced):
+        stage.consumer.wait(0.0)
+    assert 0 in paused[0]
+    stage.fake.assigns(0, 1)
+    assert stage.fake.paused == set()
 
 
 # ---- the loop
