@@ -53,6 +53,9 @@ class Description:
         response = operation["responses"].get(str(answer.status_code))
         assert response is not None, f"{told}, which its description does not have: {answer.text[:300]}"
         self.seen.add((method, template, answer.status_code))
+        if media == "application/problem+json":
+            kind = answer.json()["type"]
+            assert f"]({kind}):" in response["description"], f"{told} with {kind}, which its description does not have"
         missing = {name.lower() for name in response.get("headers", {})} - {*answer.headers}
         assert not missing or media == "application/problem+json", f"{told} without {missing}"
         if not answer.content:

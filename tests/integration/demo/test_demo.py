@@ -68,6 +68,8 @@ def test_the_printed_link_answers_with_the_dashboard(demo: Demo) -> None:
     assert page.status_code == 200
     assert "<title>" in page.text
     assert f"http://localhost:{demo.port}/" in demo.output()
+    assert f"http://localhost:{demo.port}/docs" in demo.output()
+    assert httpx.get(f"http://localhost:{demo.port}/openapi.json").json()["openapi"].startswith("3.1.")
 
 
 def test_a_second_demo_on_the_same_data_says_so_in_one_line(demo: Demo) -> None:
