@@ -1,8 +1,9 @@
 """What the API is compared with: the database and the HTTP server with as little as possible around them.
 
 `python -m benchmarks.floors sql MYSQL_URL CLIENTS SECONDS`: the statements of one order, as the API sends them, in
-threads of bare pymysql. Prints one line of JSON. `python -m benchmarks.floors http PORT`: a Starlette application
-that reads JSON and answers as much as the API does, on the API's own server settings, until it is told to stop.
+threads of bare pymysql, one a client, up to the API's eight. Prints one line of JSON.
+`python -m benchmarks.floors http PORT`: a Starlette application that reads JSON and answers as much as the API does,
+on the API's own server settings, until it is told to stop.
 """
 
 import json
@@ -10,7 +11,7 @@ import random
 import sys
 import threading
 import time
-from typing import Any, cast
+from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 import pymysql
@@ -29,9 +30,11 @@ from services.domain.model import NewItem, NewOrder
 from services.domain.placing import create_order
 from services.load import percentile
 from services.observability.process import StopSignal
-from services.settings import DatabaseSettings
+from services.settings import ApiSettings, DatabaseSettings
 
 Statement = tuple[str, Any]
+THREADS: Final = 8
+"""As many as the api has; with a thread a client, 64 of them wait for one another's row locks and the interpreter."""
 
 
 def statements_of_an_order(engine: Engine) -> tuple[str, list[Statement]]:
@@ -107,7 +110,7 @@ def sql(url: str, clients: int, seconds: float) -> dict[str, object]:
     """Orders a second and latency of the bare loop."""
     captured = statements_of_an_order(connect(DatabaseSettings.model_validate({"database_url": url})))
     cpu, began = time.process_time(), time.perf_counter()
-    loops = [_Loop(url, captured, began + seconds) for _ in range(clients)]
+    loops = [_Loop(url, captured, began + seconds) for _ in range(min(clients, THREADS))]
     for loop in loops:
         loop.start()
     for loop in loops:
@@ -130,7 +133,12 @@ async def _answer(request: Request) -> Response:
 
 def http(port: int) -> None:
     """Serves until the process is told to stop."""
-    serve(Starlette(routes=[Route("/api/orders", _answer, methods=["POST"])]), listen("127.0.0.1", port), StopSignal())
+    serve(
+        Starlette(routes=[Route("/api/orders", _answer, methods=["POST"])]),
+        listen("127.0.0.1", port),
+        ApiSettings.model_validate({}),
+        StopSignal(),
+    )
 
 
 if __name__ == "__main__":

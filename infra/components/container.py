@@ -21,13 +21,14 @@ _OPEN_FILES: Final = 16_384
 class Health:
     """A command that exits with 0 while the container is healthy. Times are seconds.
 
-    During `start_period` failures do not count. The engine looks every `interval`, from the start on.
+    During `start_period` failures do not count. The engine looks every `interval`, from the start on. Each look is a
+    process in the container: every 2 s in 13 containers took half a core of an idle machine, and started none sooner.
     """
 
     test: Sequence[str]
-    interval: float = 2
+    interval: float = 5
     timeout: float = 5
-    retries: int = 15
+    retries: int = 6
     start_period: float = 60
 
 
