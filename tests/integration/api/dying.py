@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.api import __main__ as api
 from services.clients import database
-from services.domain import orders as domain
+from services.domain import placing as domain
 
 
 def _die() -> None:

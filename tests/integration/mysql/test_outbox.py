@@ -74,8 +74,8 @@ def test_recording_waits_for_no_order_that_is_being_placed(
         outbox.record(outbox.waiting(250), [])  # it would wait for its own caller, and time out
         left.append(pending(engine))
 
-    original = events.append
-    monkeypatch.setattr(events, "append", append)
+    original = events.append_traced
+    monkeypatch.setattr(events, "append_traced", append)
     create_order(engine, ZoneInfo("UTC"), NewOrder("1", (NewItem("101", 1),)))
     assert left == [50]
     assert len(rows(engine)) == 302
