@@ -118,7 +118,8 @@ def test_an_order_and_its_deletion_step_by_step(folder: StackFolder) -> None:
 
 def test_connectors_are_listed(folder: StackFolder) -> None:
     said = make(folder, "connector-status")
-    assert "there is no connector" in said or ": RUNNING" in said
+    # a stack that was on Debezium before keeps its connector, stopped
+    assert any(state in said for state in ("there is no connector", ": RUNNING", ": STOPPED"))
     assert "lists them" in make(folder, "connector-restart", "CONNECTOR=nobody", code=2)
 
 
