@@ -52,7 +52,7 @@ def test_the_service_tests_hold_on_the_servers_of_the_stack(running_servers: Sta
     assert done.returncode == 0, f"{running_servers.report()}"
     outcomes = [(_room(case), "skipped" if case.find("skipped") is not None else "ran") for case in _cases(report)]
     assert {room for room, outcome in outcomes if outcome == "ran"} >= _ROOMS
-    assert Counter(outcome for _, outcome in outcomes)["skipped"] <= 3, "what is about SQLite or a server of the test alone"
+    assert Counter(outcome for _, outcome in outcomes)["skipped"] <= 3, "what is about SQLite alone"
 
 
 def _cases(report: Path) -> list[ElementTree.Element]:
