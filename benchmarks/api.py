@@ -33,7 +33,7 @@ from services.domain.catalogue import load_catalogue
 from services.domain.tables import inventory
 from services.settings import DatabaseSettings
 from tests.support.demo import free_port
-from tests.support.process import wait_until
+from tests.support.process import Subprocess
 from tests.support.stack.stack import Stack
 
 CLIENTS = (1, 16, 64)
@@ -64,21 +64,17 @@ def prepared(url: str) -> str:
 
 
 class Server:
-    """A process that answers HTTP on a port of its own."""
+    """A process that answers HTTP on a port of its own; what it says goes to ``log``."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str], port: int, ready: str) -> None:
+    def __init__(self, arguments: list[str], environment: dict[str, str], port: int, log: Path) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
-            env={**os.environ, **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_until(lambda: self._answers(ready), f"{arguments[0]} to answer", 30)
+        self._process = Subprocess(arguments, log, environment)
+        self._process.wait_ready(self._answers, arguments[0], 30)
+        self.stop = self._process.stop
 
-    def _answers(self, path: str) -> bool:
+    def _answers(self) -> bool:
         try:
-            return httpx.get(self.url + path).status_code in (200, 404, 405)
+            return httpx.get(f"{self.url}/readyz").status_code in (200, 404)
         except httpx.TransportError:
             return False
 
@@ -86,11 +82,6 @@ class Server:
         """Processor seconds used so far."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self) -> None:
-        """SIGTERM, and its end."""
-        self._process.terminate()
-        self._process.wait(10)
 
     def hammered(self, clients: int, seconds: float) -> dict[str, Any]:
         """What the clients saw, and the processor seconds a thousand orders cost here."""
@@ -123,13 +114,13 @@ def everything(folder: Path) -> Iterator[dict[str, Any]]:
             nowhere = {"CLICKHOUSE_HOST": "http://127.0.0.1:9", "CLICKHOUSE_PASSWORD": "none"}
             environment = {"DATABASE_URL": url, "PORT": str(port), "LOG_LEVEL": "WARNING", **nowhere}
             environment["MILLRACE_DEMO_DATA"] = str(folder / "no-demo")
-            return Server(["services.api"], environment, port, "/readyz")
+            return Server(["services.api"], environment, port, folder / f"api-{port}.log")
 
         port = free_port()
         servers = {
             "api on MySQL": api(mysql),
             "api on SQLite": api(sqlite),
-            "bare Starlette POST": Server(["benchmarks.floors", "http", str(port)], {}, port, "/"),
+            "bare Starlette POST": Server(["benchmarks.floors", "http", str(port)], {}, port, folder / "floor.log"),
         }
         for server in servers.values():
             ends.callback(server.stop)

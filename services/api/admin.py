@@ -7,8 +7,7 @@ from starlette.routing import Route
 from services.api.admins import Admins
 from services.api.boundary import TRACEPARENT
 from services.api.described import Answers, describe
-from services.api.problems import not_found
-from services.api.requests import is_identifier
+from services.api.requests import identifier_in_path
 from services.api.routing import resource
 from services.api.shop import Shop
 from services.domain.admin_actions import Outcome
@@ -35,11 +34,9 @@ class Admin:
     )
     async def delete(self, request: Request) -> Response:
         """204, also when the order was deleted already. 401 credential; 400 no X-Admin-Id; 404 unknown."""
-        order_id: str = request.path_params["id"]
         traceparent: str = request.scope[TRACEPARENT]
-        async with self._admins.acting(request, "order.delete", order_id) as acting:
-            if not is_identifier(order_id):
-                raise not_found("There is no such order.")
+        async with self._admins.acting(request, "order.delete", request.path_params["id"]) as acting:
+            order_id = identifier_in_path(request.path_params, "id", "order")
             also = acting.also(_outcome)
             await self._shop.do(lambda: delete_order(self._shop.engine, order_id, traceparent, also=also))
         return Response(status_code=204)

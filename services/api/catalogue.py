@@ -13,7 +13,7 @@ from services.api.answers import json_response, product_answer, user_answer
 from services.api.described import Answers, describe
 from services.api.paging import PAGE, id_cursor, limit_of, page
 from services.api.problems import not_found
-from services.api.requests import Query, is_identifier
+from services.api.requests import Query, identifier_in_path
 from services.api.routing import Handler, resource
 from services.api.shop import Shop
 from services.domain.model import Product, User
@@ -78,8 +78,8 @@ def _one(
     shop: Shop, kind: str, find: Callable[[Engine, str], T | None], answer: Callable[[T], dict[str, Any]]
 ) -> Handler:
     async def handler(request: Request) -> Response:
-        identifier: str = request.path_params["id"]
-        found = await shop.do(lambda: find(shop.engine, identifier)) if is_identifier(identifier) else None
+        identifier = identifier_in_path(request.path_params, "id", kind)
+        found = await shop.do(lambda: find(shop.engine, identifier))
         if found is None:
             raise not_found(f"There is no such {kind}.")
         return json_response(answer(found))

@@ -14,7 +14,7 @@ from services.api.body import parse_object, read_json
 from services.api.boundary import TRACEPARENT
 from services.api.described import Answers, Parameter, describe
 from services.api.problems import FieldError, Problem, invalid, not_found
-from services.api.requests import StockBody, is_identifier, validated
+from services.api.requests import StockBody, identifier_in_path, validated
 from services.api.routing import resource
 from services.api.shop import Shop
 from services.domain.model import Inventory
@@ -50,7 +50,7 @@ class Stock:
     )
     async def read(self, request: Request) -> Response:
         """200 with an ETag, or 404 for a product without stock."""
-        product_id = _product_id(request)
+        product_id = identifier_in_path(request.path_params, "productId", "product")
         stock = await self._shop.do(lambda: find_inventory(self._shop.engine, product_id))
         if stock is None:
             raise not_found(f"There is no inventory of product {product_id}.")
@@ -71,10 +71,10 @@ With If-Match only when nobody has changed it since it was read (412).""",
     )
     async def change(self, request: Request) -> Response:
         """The stock afterwards. Admin. 404 unknown; 412 when If-Match names other versions; 409 below the reserved."""
-        product_id: str = request.path_params["productId"]
         engine, traceparent = self._shop.engine, request.scope[TRACEPARENT]
-        async with self._admins.acting(request, "stock.change", product_id) as acting:
-            product_id, expected = _product_id(request), _expected(request)
+        async with self._admins.acting(request, "stock.change", request.path_params["productId"]) as acting:
+            product_id = identifier_in_path(request.path_params, "productId", "product")
+            expected = _expected(request)
             body = await read_json(request, self._shop.max_body_bytes)
             also = acting.also(details=_afterwards)
 
@@ -97,13 +97,6 @@ def _afterwards(stock: Inventory) -> dict[str, object]:
 
 def _answer(stock: Inventory) -> Response:
     return json_response(inventory_answer(stock), headers={"ETag": f'"{stock.version}"'})
-
-
-def _product_id(request: Request) -> str:
-    product_id: str = request.path_params["productId"]
-    if not is_identifier(product_id):
-        raise not_found("There is no such product.")
-    return product_id
 
 
 def _expected(request: Request) -> set[int] | None:

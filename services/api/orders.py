@@ -1,7 +1,5 @@
 """/api/orders: placing, reading and cancelling orders."""
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,8 +11,8 @@ from services.api.idempotency import Keep
 from services.api.paging import PAGE, Key, limit_of, page, time_cursor
 from services.api.placing import Placing
 from services.api.posting import Post, Posting
-from services.api.problems import FieldError, not_found
-from services.api.requests import EmptyBody, OrderBody, Query, is_identifier
+from services.api.problems import names_nothing, not_found
+from services.api.requests import EmptyBody, OrderBody, Query, identifier_in_path
 from services.api.routing import resource
 from services.api.shop import Shop
 from services.domain.errors import NotFound
@@ -69,8 +67,7 @@ be free (409).""",
             try:
                 order = await self._placing.place(Asked(new, post.traceparent, keep.also(_placed)))
             except NotFound as missing:
-                error = FieldError("userId", f"there is no {missing.kind} {missing.identifier}")
-                raise not_found(f"There is no {missing.kind} {missing.identifier}.", (error,)) from None
+                raise names_nothing("userId", missing) from None
             return _placed(order)
 
         return await post.in_steps(place)
@@ -84,7 +81,7 @@ be free (409).""",
     )
     async def read(self, request: Request) -> Response:
         """200, or 404 for an unknown or deleted order."""
-        order_id = _order_id(request)
+        order_id = identifier_in_path(request.path_params, "id", "order")
         order = await self._shop.do(lambda: find_order(self._shop.engine, order_id))
         if order is None:
             raise not_found(f"There is no order {order_id}.")
@@ -100,11 +97,9 @@ be free (409).""",
     )
     async def of_user(self, request: Request) -> Response:
         """A page of the user's orders, newest first; 404 for a user who neither exists nor has orders."""
-        user_id = request.path_params["userId"]
         query = Query(request.query_params)
         limit, before = limit_of(query), time_cursor(query)
-        if not is_identifier(user_id):
-            raise not_found("There is no such user.")
+        user_id = identifier_in_path(request.path_params, "userId", "user")
 
         def work() -> list[Order]:
             found = orders_of_user(self._shop.engine, user_id, limit + 1, before)
@@ -124,7 +119,7 @@ be free (409).""",
     )
     def cancel(self, post: Post[EmptyBody]) -> Response:
         """The cancelled order. 404 unknown; 409 in any state but PENDING."""
-        order_id = _order_id(post)
+        order_id = identifier_in_path(post.path_params, "id", "order")
         return post.once(
             lambda also: cancel_order(self._shop.engine, order_id, post.traceparent, also=also),
             lambda order: json_response(order_answer(order)),
@@ -133,13 +128,6 @@ be free (409).""",
 
 def _placed(order: Order) -> Response:
     return json_response(order_answer(order), 201, {"Location": f"/api/orders/{order.id}"})
-
-
-def _order_id(request: Request | Post[Any]) -> str:
-    order_id: str = request.path_params["id"]
-    if not is_identifier(order_id):
-        raise not_found("There is no such order.")
-    return order_id
 
 
 def _newest_first(order: Order) -> Key:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,8 +14,8 @@ from services.api.described import Answers, describe
 from services.api.idempotency import Keep
 from services.api.paging import PAGE, id_cursor, limit_of, page
 from services.api.posting import Post, Posting
-from services.api.problems import FieldError, Problem, not_found
-from services.api.requests import PaymentBody, Query, RefundBody, is_identifier
+from services.api.problems import Problem, names_nothing
+from services.api.requests import PaymentBody, Query, RefundBody, identifier_in_path
 from services.api.routing import resource
 from services.api.shop import Shop
 from services.api.workers import Workers
@@ -82,8 +81,7 @@ An amount that is sent has to be the order's total (422). An order that is paid,
                     engine, wanted.order_id, wanted.method, provider.name, seconds, wanted.amount, also=also
                 )
             except NotFound as missing:
-                error = FieldError("orderId", f"there is no {missing.kind} {missing.identifier}")
-                raise not_found(f"There is no {missing.kind} {missing.identifier}.", (error,)) from None
+                raise names_nothing("orderId", missing) from None
 
         async def work(keep: Keep) -> Response:
             attempt = payment = await self._shop.do(lambda: begin(keep))
@@ -115,7 +113,7 @@ refundPending says that the provider has not confirmed yet; it goes on being ask
 
         The money is asked back from the provider then; where it does not answer, the sweep goes on asking.
         """
-        order_id = _order_id(post)
+        order_id = identifier_in_path(post.path_params, "orderId", "order")
         acting: Acting = post.actor
         engine, provider = self._shop.engine, self._provider
 
@@ -150,7 +148,7 @@ refundPending says that the provider has not confirmed yet; it goes on being ask
     )
     async def of_order(self, request: Request) -> Response:
         """A page of the order's attempts, newest first; 404 for an unknown or deleted order."""
-        order_id = _order_id(request)
+        order_id = identifier_in_path(request.path_params, "orderId", "order")
 
         def work(limit: int, before: str | None) -> list[Payment]:
             if find_order(self._shop.engine, order_id) is None:
@@ -183,13 +181,6 @@ def _begun(payment: Payment) -> Response:
 
 def _given_back(payment: Payment) -> Response:
     return json_response(payment_answer(payment))
-
-
-def _order_id(request: Request | Post[Any]) -> str:
-    order_id: str = request.path_params["orderId"]
-    if not is_identifier(order_id):
-        raise not_found("There is no such order.")
-    return order_id
 
 
 def _left_open(question: str, payment: Payment, error: Exception, request_id: str) -> None:

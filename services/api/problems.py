@@ -69,6 +69,11 @@ def not_found(detail: str, errors: tuple[FieldError, ...] = ()) -> Problem:
     return Problem(404, "not-found", "Not found", detail, errors)
 
 
+def names_nothing(field: str, missing: NotFound) -> Problem:
+    """A field of the body names something that does not exist: 404, and the field."""
+    return not_found(_sentence(missing), (FieldError(field, str(missing)),))
+
+
 def unavailable_now(what: str, retry_after: int = 1) -> Problem:
     """A neighbour this answer needs is away or overloaded; the request may be repeated."""
     return Problem(

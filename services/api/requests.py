@@ -1,7 +1,7 @@
 """What clients may send: bodies, query parameters and path identifiers, each checked strictly and named when wrong."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,14 +12,14 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import QueryParams
 
-from services.api.problems import FieldError, invalid
+from services.api.problems import FieldError, invalid, not_found
 from services.clients.types import CENT
 from services.domain.model import NewItem, NewOrder, PaymentMethod
+from services.domain.placing import AMOUNT_LIMIT
 from services.domain.stock import QUANTITY_LIMIT as STOCK_LIMIT
 
 ID_LENGTH = 36
 ADDRESS_LENGTH = 1000
-AMOUNT_LIMIT = Decimal(10) ** 13
 QUANTITY_LIMIT = 1_000_000
 ITEMS_LIMIT = 100
 _ERRORS_SHOWN = 20
@@ -35,6 +35,14 @@ M = TypeVar("M", bound=BaseModel)
 def is_identifier(text: str) -> bool:
     """Whether ``text`` can be an id: 1 to 36 characters, none of them a control character or a lone surrogate."""
     return 0 < len(text) <= ID_LENGTH and not any(category(character) in ("Cc", "Cs") for character in text)
+
+
+def identifier_in_path(parameters: Mapping[str, str], name: str, kind: str) -> str:
+    """The path parameter of a ``kind`` of thing (order). Raises a 404 problem for what can be no id: nothing has it."""
+    text = parameters[name]
+    if not is_identifier(text):
+        raise not_found(f"There is no such {kind}.")
+    return text
 
 
 def _identifier(value: object) -> str:

@@ -19,7 +19,7 @@ from uuid_utils import uuid7
 
 from services.clients.database import database_now, write
 from services.clients.types import utc_now
-from services.domain.also import Also
+from services.domain.also import Also, together
 from services.domain.errors import Conflict, Invalid, NotFound
 from services.domain.tables import admin_tokens
 
@@ -74,15 +74,12 @@ def create_token(
     def work(connection: Connection) -> Issued:
         if _active(connection, admin_tokens.c.name == name):
             raise Conflict(f"there is a token {name} already: rotate or revoke it, or choose another name")
-        issued = _issue(connection, name, lifetime)
-        if also is not None:
-            also(connection, issued)
-        return issued
+        return _issue(connection, name, lifetime)
 
     _require_own_row(name)
     if not _NAME.fullmatch(name):
         raise Invalid("name", "must be 1 to 64 letters, digits, and . _ @ - after the first")
-    return write(engine, work)
+    return write(engine, together(work, also))
 
 
 def rotate_token(
@@ -114,12 +111,10 @@ def rotate_token(
             )
             .values(expires_at=end)
         )
-        if also is not None:
-            also(connection, issued)
         return issued
 
     _require_own_row(name)
-    return write(engine, work)
+    return write(engine, together(work, also))
 
 
 def revoke_token(engine: Engine, name_or_id: str, also: Also[list[AdminToken]] | None = None) -> list[AdminToken]:
@@ -133,12 +128,10 @@ def revoke_token(engine: Engine, name_or_id: str, also: Also[list[AdminToken]] |
         connection.execute(
             sa.update(admin_tokens).where(admin_tokens.c.id.in_([each.id for each in found])).values(revoked_at=now)
         )
-        if also is not None:
-            also(connection, found)
         return found
 
     _require_own_row(name_or_id)
-    return write(engine, work)
+    return write(engine, together(work, also))
 
 
 def list_tokens(engine: Engine) -> list[AdminToken]:

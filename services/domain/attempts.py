@@ -17,7 +17,7 @@ from uuid_utils import uuid7
 
 from services.clients.database import write
 from services.clients.types import UtcTime, utc_now
-from services.domain.also import Also
+from services.domain.also import Also, together
 from services.domain.model import Payment, PaymentMethod
 from services.domain.tables import payments
 
@@ -132,12 +132,9 @@ def _about_refund(engine: Engine, payment: Payment, also: Also[Payment] | None, 
             .where(payments.c.id == payment.id, payments.c.status == "REFUNDED")
             .values(_columns(changes))
         )
-        changed = replace(payment, **changes)
-        if also is not None:
-            also(connection, changed)
-        return changed
+        return replace(payment, **changes)
 
-    return write(engine, work)
+    return write(engine, together(work, also))
 
 
 def oldest_open(engine: Engine) -> float:

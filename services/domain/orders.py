@@ -10,7 +10,7 @@ from uuid_utils import uuid7
 
 from services.clients.database import write
 from services.domain import outbox, stock
-from services.domain.also import Also
+from services.domain.also import Also, together
 from services.domain.attempts import in_force
 from services.domain.errors import Conflict, NotFound
 from services.domain.locking import advance, lock_order
@@ -64,13 +64,7 @@ def cancel_order(
 ) -> Order:
     """PENDING becomes CANCELLED and its stock is free again. Raises NotFound, Conflict in any other state."""
 
-    def work(connection: Connection) -> Order:
-        order = _cancel(connection, order_id, traceparent)
-        if also is not None:
-            also(connection, order)
-        return order
-
-    return write(engine, work)
+    return write(engine, together(lambda connection: _cancel(connection, order_id, traceparent), also))
 
 
 def expire_order(engine: Engine, order_id: str, created_before: datetime, traceparent: str | None = None) -> bool:
@@ -103,21 +97,14 @@ def delete_order(engine: Engine, order_id: str, traceparent: str | None = None, 
     """Marks the order deleted, releasing the stock of a PENDING one. False when it already was. Raises NotFound."""
 
     def work(connection: Connection) -> bool:
-        deleted = _delete(connection, order_id, traceparent)
-        if also is not None:
-            also(connection, deleted)
-        return deleted
+        locked = lock_order(connection, order_id)
+        if locked.order.deleted_at is not None:
+            return False
+        changed = advance(connection, locked, replace(locked.order, deleted_at=locked.now))
+        happened = [outbox.order_event("OrderDeleted", changed)]
+        if changed.status == "PENDING":
+            happened += stock.release(connection, changed.pieces(), order_id, locked.now)
+        outbox.append(connection, happened, traceparent)
+        return True
 
-    return write(engine, work)
-
-
-def _delete(connection: Connection, order_id: str, traceparent: str | None) -> bool:
-    locked = lock_order(connection, order_id)
-    if locked.order.deleted_at is not None:
-        return False
-    changed = advance(connection, locked, replace(locked.order, deleted_at=locked.now))
-    happened = [outbox.order_event("OrderDeleted", changed)]
-    if changed.status == "PENDING":
-        happened += stock.release(connection, changed.pieces(), order_id, locked.now)
-    outbox.append(connection, happened, traceparent)
-    return True
+    return write(engine, together(work, also))

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import write
 from services.domain import outbox, stock
-from services.domain.also import Also
+from services.domain.also import Also, together
 from services.domain.attempts import change_attempt, in_force, insert_attempt, new_attempt
 from services.domain.errors import Conflict, Invalid, NotFound
 from services.domain.locking import Locked, advance, lock_order
@@ -49,11 +49,9 @@ def begin_payment(
             due_at=locked.now + timedelta(seconds=seconds),
         )
         insert_attempt(connection, attempt)
-        if also is not None:
-            also(connection, attempt)
         return attempt
 
-    return write(engine, work)
+    return write(engine, together(work, also))
 
 
 def accept_payment(
@@ -100,11 +98,9 @@ def _at_once(
         else:
             outcome = fail(connection, locked, attempt, refusal)
         outbox.append(connection, outcome.happened, traceparent)
-        if also is not None:
-            also(connection, outcome.order)
         return outcome.order
 
-    return write(engine, work)
+    return write(engine, together(work, also))
 
 
 def refund_order(
@@ -134,11 +130,9 @@ def refund_order(
         if restock:
             happened += stock.restock(connection, changed.pieces(), order_id, locked.now)
         outbox.append(connection, happened, traceparent)
-        if also is not None:
-            also(connection, attempt)
         return attempt
 
-    return write(engine, work)
+    return write(engine, together(work, also))
 
 
 def _alive(connection: Connection, order_id: str) -> Locked:

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import write
 from services.domain import outbox, stock
-from services.domain.also import Also
+from services.domain.also import Also, together
 from services.domain.attempts import FAILURE_LENGTH, change_attempt, read_attempt
 from services.domain.locking import Locked, advance, lock_order
 from services.domain.model import Order, Payment
@@ -52,11 +52,9 @@ def settle_accepted(
         elif attempt.status in ("PENDING", "FAILED"):
             outcome = _give_back(connection, locked, attempt, charge_id)
         outbox.append(connection, outcome.happened, traceparent)
-        if also is not None:
-            also(connection, outcome.attempt)
         return outcome.attempt
 
-    return write(engine, work)
+    return write(engine, together(work, also))
 
 
 def settle_refused(
@@ -79,11 +77,9 @@ def settle_refused(
             outcome = fail(connection, locked, attempt, reason)
             outbox.append(connection, outcome.happened, traceparent)
             attempt = outcome.attempt
-        if also is not None:
-            also(connection, attempt)
         return attempt
 
-    return write(engine, work)
+    return write(engine, together(work, also))
 
 
 def complete(connection: Connection, locked: Locked, attempt: Payment, charge_id: str | None) -> Outcome:

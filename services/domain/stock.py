@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import database_now, write
 from services.domain import outbox
-from services.domain.also import Also
+from services.domain.also import Also, together
 from services.domain.errors import Conflict, Invalid, NotFound, Stale
 from services.domain.locking import lock_stock, write_stock
 from services.domain.model import Inventory
@@ -124,8 +124,6 @@ def _adjust(
         outbox.append(
             connection, [outbox.inventory_event("StockAdjusted", changed, database_now(connection))], traceparent
         )
-        if also is not None:
-            also(connection, changed)
         return changed
 
-    return write(engine, work)
+    return write(engine, together(work, also))

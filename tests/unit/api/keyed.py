@@ -45,3 +45,10 @@ def placed(api: AppClient, pieces: int = 1) -> str:
     """The id of a new order of so many pieces of 25000.00."""
     order = {**ORDER, "items": [{"productId": "101", "quantity": pieces}]}
     return str(api.post("/api/orders", order).json()["id"])
+
+
+def paid(api: AppClient) -> str:
+    """The id of a new order that is paid."""
+    order = placed(api)
+    assert api.post("/api/payments", {"orderId": order, "method": "CARD"}).json()["status"] == "COMPLETED"
+    return order

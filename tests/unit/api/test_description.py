@@ -21,7 +21,7 @@ from services.settings import PROJECT_ROOT
 from tests.support.described import Description, exact
 from tests.support.shop import ADMIN, ADMIN_TOKEN, AppClient, Call
 from tests.unit.api.conftest import FakeReader
-from tests.unit.api.keyed import ORDER, placed
+from tests.unit.api.keyed import ORDER, paid, placed
 from tests.unit.api.test_bad_orders import FAULTY
 from tests.unit.api.test_bad_orders import order as order_body
 
@@ -179,12 +179,6 @@ PATHS: dict[str, Callable[[AppClient], str]] = {
 BODIES: dict[str, Callable[[AppClient, Any], Any]] = {
     "/api/payments": lambda api, body: {**body, "orderId": placed(api, 2)},
 }
-
-
-def paid(api: AppClient) -> str:
-    order = placed(api)
-    assert api.post("/api/payments", {"orderId": order, "method": "CARD"}).json()["status"] == "COMPLETED"
-    return order
 
 
 def examples(document: Json) -> Iterator[tuple[str, str, str, Any, str]]:

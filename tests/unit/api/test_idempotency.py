@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from starlette.routing import Route
 
 from tests.support.shop import ADMIN, AppClient, Call, stored
-from tests.unit.api.keyed import KEY, ORDER, again, kept, placed, slug
+from tests.unit.api.keyed import KEY, ORDER, again, kept, paid, placed, slug
 
 pytestmark = pytest.mark.real_servers
 
@@ -25,12 +25,6 @@ POSTS: dict[str, Callable[[AppClient], Call]] = {
     "/api/payments": lambda api: Call("POST", "/api/payments", {"orderId": placed(api), "method": "CARD"}),
     "/api/payments/{orderId}/refund": lambda api: Call("POST", f"/api/payments/{paid(api)}/refund"),
 }
-
-
-def paid(api: AppClient) -> str:
-    order = placed(api)
-    assert api.post("/api/payments", {"orderId": order, "method": "CARD"}).json()["status"] == "COMPLETED"
-    return order
 
 
 def post_routes(api: AppClient) -> set[str]:

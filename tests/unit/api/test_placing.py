@@ -73,10 +73,16 @@ async def settle(transactions: Transactions, started: int) -> None:
             await asyncio.sleep(0.001)
 
 
+async def under_way(desk: Placing, transactions: Transactions) -> list[asyncio.Future[Order]]:
+    """Orders that keep the transactions busy."""
+    first = [asyncio.ensure_future(desk.place(order())) for _ in range(placing.AT_ONCE)]
+    await settle(transactions, 1)
+    return list(first)
+
+
 def test_those_that_wait_are_stored_together(engine: Engine, transactions: Transactions) -> None:
     async def scenario(desk: Placing) -> list[Order]:
-        first = [asyncio.ensure_future(desk.place(order())) for _ in range(placing.AT_ONCE)]
-        await settle(transactions, 1)
+        first = await under_way(desk, transactions)
         others = [asyncio.ensure_future(desk.place(order())) for _ in range(20)]
         await asyncio.sleep(0)
         transactions.gate.set()
@@ -92,8 +98,7 @@ def test_one_that_goes_wrong_does_not_take_the_others_with_it(engine: Engine, tr
         raise RuntimeError("this one alone")
 
     async def scenario(desk: Placing) -> list[Order | BaseException]:
-        first = [asyncio.ensure_future(desk.place(order())) for _ in range(placing.AT_ONCE)]
-        await settle(transactions, 1)
+        first = await under_way(desk, transactions)
         asked = [order(), order(also=fail), order(6, product="102"), order()]
         others = [asyncio.ensure_future(desk.place(each)) for each in asked]
         await asyncio.sleep(0)
@@ -115,8 +120,7 @@ def test_an_order_nobody_can_make_an_event_of_is_no_concern_of_the_others(
     """Nothing that passes validation is known to be refused; should it ever be, it is refused alone."""
 
     async def scenario(desk: Placing) -> list[Order | BaseException]:
-        first = [asyncio.ensure_future(desk.place(order())) for _ in range(placing.AT_ONCE)]
-        await settle(transactions, 1)
+        first = await under_way(desk, transactions)
         asked = [order(), Asked(NewOrder("1", (NewItem("101", 1),), None, address), None), order()]
         others = [asyncio.ensure_future(desk.place(each)) for each in asked]
         await asyncio.sleep(0)
@@ -167,8 +171,7 @@ def test_when_nobody_knows_the_outcome_nothing_is_tried_again(engine: Engine, mo
 
 def test_who_has_gone_is_not_served(engine: Engine, transactions: Transactions) -> None:
     async def scenario(desk: Placing) -> None:
-        first = [asyncio.ensure_future(desk.place(order())) for _ in range(placing.AT_ONCE)]
-        await settle(transactions, 1)
+        first = await under_way(desk, transactions)
         gone = asyncio.ensure_future(desk.place(order()))
         await asyncio.sleep(0)
         gone.cancel()
@@ -188,8 +191,7 @@ def test_where_too_many_wait_the_next_is_told_to_come_back(
     monkeypatch.setattr(placing, "WAITING", 3)
 
     async def scenario(desk: Placing) -> None:
-        first = [asyncio.ensure_future(desk.place(order())) for _ in range(placing.AT_ONCE)]
-        await settle(transactions, 1)
+        first = await under_way(desk, transactions)
         waiting = [asyncio.ensure_future(desk.place(order())) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(Problem) as full:
