@@ -91,10 +91,10 @@ connectors = jobs.connectors(wanted, after=[connect.container, topics.done, data
 
 needs = {
     "api": [database, analytics],
-    "relay": [topics, database, *([connectors] if config.relay == "debezium" else [])],
+    "relay": [topics, database, *([connectors] if wanted[DEBEZIUM_OUTBOX] else [])],
     "transformer": [topics],
     "aggregator": [database, analytics],
-    "reconciler": [topics, database, analytics, connectors],
+    "reconciler": [topics, database, analytics, *([connectors] if any(wanted.values()) else [])],
 }
 if config.sink == "python":
     needs["sink"] = [topics, analytics]

@@ -14,8 +14,8 @@ JOBS = ("topics-job", "database-job", "clickhouse-job", "connectors-job")
 NEEDED_BY = {
     "topics-job": {"relay", "transformer", "sink", "reconciler", "connectors-job"},
     "database-job": {"api", "relay", "aggregator", "reconciler", "connectors-job"},
-    "clickhouse-job": {"api", "sink", "aggregator", "reconciler", "connectors-job", "grafana"},
-    "connectors-job": {"reconciler"},
+    "clickhouse-job": {"api", "relay", "sink", "aggregator", "reconciler", "connectors-job", "grafana"},
+    "connectors-job": {"relay", "reconciler"},
 }
 
 
@@ -40,7 +40,7 @@ class Engine:
 def test_a_failed_job_fails_the_program_and_stops_what_needs_it(job: str) -> None:
     engine = Engine(job)
     with pytest.raises(JobFailed, match="the last line says why") as failed:
-        capture({"preflight": "false", "sink": "python", "prefix": "x-"}, create=engine.create)
+        capture({"preflight": "false", "sink": "python", "relay": "debezium", "prefix": "x-"}, create=engine.create)
     assert f"the job x-{job} failed with exit code 3" in str(failed.value)
     assert f"docker logs x-{job}" in str(failed.value)
     assert job in engine.made

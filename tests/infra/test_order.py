@@ -35,8 +35,10 @@ def expected(variant: Variant) -> dict[str, set[str]]:
         "relay": topics | database | (connectors if given["relay"] == "debezium" else set()),
         "transformer": topics,
         "aggregator": database | analytics,
-        "reconciler": topics | database | analytics | connectors,
+        "reconciler": topics | database | analytics,
     }
+    if given["relay"] == "debezium" or given["sink"] == "connect":
+        order["reconciler"] |= connectors
     if given["sink"] == "python":
         order["sink"] = topics | analytics
     if given["images"] == "upstream":
