@@ -54,7 +54,7 @@ class ClickHouse(pulumi.ComponentResource):
             user="clickhouse",
             grace=60,
         )
-        health = Health(test=["CMD", "bash", _HEALTH, str(HTTP_PORT), "/ping"])
+        health = Health(command=f"bash {_HEALTH} {HTTP_PORT} /ping")
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})
 

@@ -61,7 +61,7 @@ class Connect(pulumi.ComponentResource):
             grace=30,
             depends_on=[*args.kafka.brokers, *args.depends_on],
         )
-        health = Health(test=["CMD", "bash", _HEALTH, str(PORT), "/connectors"])
+        health = Health(command=f"bash {_HEALTH} {PORT} /connectors")
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})
 

@@ -74,9 +74,7 @@ class Grafana(pulumi.ComponentResource):
             uploads=uploads(args.files),
             depends_on=args.depends_on,
         )
-        health = Health(
-            test=["CMD", "wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/api/health"], start_period=120
-        )
+        health = Health(command=f"wget -q -O /dev/null http://127.0.0.1:{PORT}/api/health", start_period=120)
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})
 

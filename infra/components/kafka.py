@@ -91,9 +91,10 @@ class Kafka(pulumi.ComponentResource):
             ports={external_port(node): args.port + node - 1},
             volumes={_DATA: site.volume(f"kafka{node}", {NODES_LABEL: str(args.nodes)})},
             uploads={_HEALTH: read("health/kafka.sh")},
-            grace=30,
+            # the last node of a quorum waits for a controller that is gone, however long it is given
+            grace=15,
         )
-        return server(site, role, spec, Health(test=["CMD", "bash", _HEALTH, "127.0.0.1", str(INTERNAL_PORT)]), self)
+        return server(site, role, spec, Health(command=f"bash {_HEALTH} 127.0.0.1 {INTERNAL_PORT}"), self)
 
     def _environment(self, node: int) -> dict[str, pulumi.Input[str]]:
         role, args = broker(node), self._args

@@ -46,6 +46,6 @@ class KafkaUi(pulumi.ComponentResource):
             ports={PORT: args.port},
             depends_on=list(args.kafka.brokers),
         )
-        health = Health(test=["CMD", "wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/actuator/health"])
+        health = Health(command=f"wget -q -O /dev/null http://127.0.0.1:{PORT}/actuator/health")
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})

@@ -80,7 +80,6 @@ class MySQL(pulumi.ComponentResource):
             grace=60,
             wait_timeout=300,
         )
-        # jobs and services wait for it, so the first moment it answers is looked for
-        health = Health(test=["CMD-SHELL", _ALIVE], interval=2, retries=15, start_period=120)
+        health = Health(command=_ALIVE, start_period=120)
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})

@@ -50,6 +50,6 @@ class Prometheus(pulumi.ComponentResource):
             },
         )
         # both images have wget; Debian's promtool is too old to ask
-        health = Health(test=["CMD", "wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{PORT}/-/ready"])
+        health = Health(command=f"wget -q -O /dev/null http://127.0.0.1:{PORT}/-/ready")
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})

@@ -46,7 +46,7 @@ class Service(pulumi.ComponentResource):
             args.depends_on,
             ports={inside: args.port},
         )
-        health = Health(test=["CMD", "/usr/local/bin/http-healthy", str(inside), path])
+        health = Health(command=f"/usr/local/bin/http-healthy {inside} {path}")
         self.container: docker.Container = server(site, name, spec, health, self)
         self.register_outputs({"port": args.port})
 

@@ -69,8 +69,9 @@ class BatchConsumer:
 
     # ---- reading
 
-    def read(self) -> list[Message]:
-        """The next batch, empty when none came within 0.5 s. Raises MessagesLost.
+    def read(self, linger: float = 0.0) -> list[Message]:
+        """The next batch, empty when none came within 0.5 s; ``linger``: seconds it waits for more, where they are
+        more than the configured ones. Raises MessagesLost.
 
         After a rebalance in here it may hold messages of partitions that are somebody else's now, or hold some twice:
         they are worked on all the same, for nothing tells them from those of the new assignment.
@@ -78,7 +79,7 @@ class BatchConsumer:
         self._commit()
         batch = self._take(1, _IDLE_SECONDS)
         if batch and self._size > 1:
-            batch += self._take(self._size - 1, self._linger)
+            batch += self._take(self._size - 1, max(self._linger, linger))
         for message in batch:
             if place_of(message) in self._next:
                 self._next[place_of(message)] = offset_of(message) + 1

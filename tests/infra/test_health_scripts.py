@@ -8,9 +8,11 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from infra.components.container import Health
 from tests.support.broker import EmbeddedBroker
 from tests.support.process import PROJECT
 
@@ -116,3 +118,23 @@ def test_an_answer_to_the_request_is_healthy() -> None:
 
 def test_no_broker(closed_port: int) -> None:
     assert not healthy("kafka.sh", "127.0.0.1", str(closed_port))
+
+
+def look(command: str, patience: int) -> int:
+    """The exit code of a look at a container's health, as the engine has it run."""
+    kind, script = Health(command=command, patience=patience).test
+    assert kind == "CMD-SHELL"
+    return subprocess.run(["/bin/sh", "-c", script], timeout=60, check=False).returncode
+
+
+def test_a_look_waits_for_what_is_not_ready_yet(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    later = threading.Timer(0.5, ready.touch)
+    later.start()
+    assert look(f"test -e {ready}", patience=30) == 0
+    later.join()
+
+
+def test_a_look_ends_by_itself_when_nothing_gets_ready() -> None:
+    assert look("false", patience=1) == 1
+    assert look("true", patience=0) == 0

@@ -66,8 +66,14 @@ def tick(stop: Stop, *outcomes: TickReport | Exception, held: Callable[[], bool]
 
 def test_looks_come_at_an_even_pace() -> None:
     stop = Stop(after=2)
-    tick(stop, report(duration=0.05), report(duration=3))
-    assert stop.pauses == pytest.approx([0.2, 0])
+    tick(stop, report(duration=0.05), report(duration=0.1))
+    assert stop.pauses == pytest.approx([0.2, 0.15])
+
+
+def test_a_long_look_is_followed_by_a_rest_half_as_long_up_to_a_second() -> None:
+    stop = Stop(after=2)
+    tick(stop, report(duration=0.6), report(duration=30))
+    assert stop.pauses == pytest.approx([0.3, 1])
 
 
 def test_what_is_left_is_done_at_once() -> None:

@@ -21,6 +21,7 @@ class FakeConsumer:
     """A consumer that does, call by call, what the test has put into `script`."""
 
     def __init__(self) -> None:
+        self.waited: list[float] = []
         self.script: list[Step] = []
         self.stored: dict[int, int] = {}
         self.marks: dict[int, tuple[int, int]] = {}
@@ -43,7 +44,8 @@ class FakeConsumer:
     def unsubscribe(self) -> None:
         self.positions.clear()
 
-    def consume(self, _number: int, _seconds: float) -> list[Message]:
+    def consume(self, _number: int, seconds: float) -> list[Message]:
+        self.waited.append(seconds)
         return self.script.pop(0)() if self.script else []
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
@@ -302,6 +304,34 @@ def test_offsets_are_committed_after_the_work_and_not_before(stage: Stage) -> No
     run_once(stage, lambda _pause: seen.append(len(stage.fake.commits)))
     assert seen == [0]
     assert stage.fake.commits == [{0: 2}]
+
+
+def test_a_batch_waits_for_more_as_long_as_the_work_before_it_took_and_half_a_second_at_most(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, lingers, clock = StopSignal(), list[float](), [0.0]
+    works = iter([0.2, 7.0])
+    monkeypatch.setattr("services.clients.batches.time.monotonic", lambda: clock[0])
+
+    def read(linger: float) -> list[Message]:
+        lingers.append(linger)
+        if len(lingers) == 3:
+            stop.set()
+            return []
+        return [at(0)]
+
+    def work(_batch: object, _pause: Pause) -> None:
+        clock[0] += next(works)
+
+    monkeypatch.setattr(stage.consumer, "read", read)
+    run_batches("test", stage.consumer, work, stop)
+    assert lingers == pytest.approx([0, 0.2, 0.5])
+
+
+def test_a_longer_linger_than_the_configured_one_is_kept(stage: Stage) -> None:
+    stage.fake.script = [lambda: [at(0)], lambda: [at(1)]]
+    stage.consumer.read(0.3)
+    assert stage.fake.waited[-1] == 0.3
 
 
 @pytest.mark.parametrize("broken_off", [Rebalanced, Stopped])
