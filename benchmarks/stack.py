@@ -1,8 +1,9 @@
-"""The stack under load: `python -m benchmarks.stack [RATE COUNT]`. Takes about three minutes.
+"""The stack under load: `python -m benchmarks.stack [RATE ...]`. Takes about five minutes.
 
-Brings up a stack of its own out of the local images, with three Kafka nodes, and runs the same load on it once for each
-way an event can take: relay or Debezium to Kafka; services.sink, and with MILLRACE_CONNECT_PLUGINS the ClickHouse sink
-connector too, from Kafka to the raw table. With `--running` it measures the stack that `make up` started, as it is.
+Brings up a stack of its own out of the local images, with three Kafka nodes, and runs the same loads on it, 20 s each,
+once for each way an event can take: relay or Debezium to Kafka; services.sink, and with MILLRACE_CONNECT_PLUGINS the
+ClickHouse sink connector too, from Kafka to the raw table. With `--running` it measures the stack that `make up`
+started, as it is. RATE: orders a second.
 
 An order's time begins with `occurredAt` of its event, which is the database's clock inside the transaction, a few
 milliseconds before the commit. In Kafka it is when a consumer on this machine has received the event; in the raw
@@ -32,6 +33,8 @@ from tests.support.stack.stack import Stack
 RUNNING = PROJECT_ROOT / "var" / "stack" / "millrace.env"
 PLUGINS = os.environ.get("MILLRACE_CONNECT_PLUGINS", "")
 CONFIG: dict[str, object] = {"images": "local", "sink": "python", "relay": "outbox"}
+RATES = [25, 100]
+SECONDS = 20
 WARM_UP = 300
 _ARRIVED = """
 SELECT order_id,
@@ -58,10 +61,14 @@ def shares(seconds: list[float]) -> dict[str, float]:
     }
 
 
-def loaded(stack: Host, rate: int, count: int) -> dict[str, Any]:
-    """One load: its own figures, and the times of its orders on the way."""
-    load(stack, rate, WARM_UP)
+def loaded(stack: Host, rates: list[int]) -> dict[str, Any]:
+    """The loads, one after the other: their own figures, and the times of their orders on the way."""
+    load(stack, max(rates), WARM_UP)
     wait_until(stack.verified, "the warm-up to be through", 60)
+    return {f"{rate} orders/s": _one(stack, rate, rate * SECONDS) for rate in rates}
+
+
+def _one(stack: Host, rate: int, count: int) -> dict[str, Any]:
     since = int(time.time() * 1000)
     with Received(stack.environment["KAFKA_BROKERS"], "order.events", "OrderCreated") as received:
         figures = load(stack, rate, count)
@@ -82,7 +89,7 @@ def load(stack: Host, rate: int, count: int) -> dict[str, Any]:
     return figures
 
 
-def own_stack(rate: int, count: int) -> dict[str, Any]:
+def own_stack(rates: list[int]) -> dict[str, Any]:
     """Every way, one after the other, on one stack."""
     ways: dict[str, dict[str, object]] = {
         "relay outbox, sink python": {"relay": "outbox", "sink": "python"},
@@ -100,7 +107,7 @@ def own_stack(rate: int, count: int) -> dict[str, Any]:
         for way, config in ways.items():
             stack.update(config)
             stack.wait_healthy()
-            figures[way] = loaded(stack, rate, count)
+            figures[way] = loaded(stack, rates)
         figures["after_load"] = resources(stack.client, stack.prefix)
         began = time.monotonic()
         stack.destroy()
@@ -108,7 +115,7 @@ def own_stack(rate: int, count: int) -> dict[str, Any]:
     return figures
 
 
-def running_stack(rate: int, count: int) -> dict[str, Any]:
+def running_stack(rates: list[int]) -> dict[str, Any]:
     """The stack that is there, in the way it is configured."""
     if not RUNNING.exists():
         sys.exit(f"{RUNNING.relative_to(PROJECT_ROOT)} does not exist: start the stack with `make up` first")
@@ -117,17 +124,16 @@ def running_stack(rate: int, count: int) -> dict[str, Any]:
     way = f"relay {known['RELAY_MODE']}, sink {known['MILLRACE_SINK']}"
     client = docker.from_env()
     return {
-        way: loaded(stack, rate, count),
+        way: loaded(stack, rates),
         "after_load": resources(client, known["MILLRACE_STACK_PREFIX"] or "millrace"),
     }
 
 
 def main(arguments: list[str]) -> int:
     """Runs all of it; returns the exit code."""
-    numbers = [int(one) for one in arguments if one != "--running"]
-    rate, count = (*numbers, 100, 2000)[:2] if len(numbers) != 1 else (numbers[0], 2000)
+    rates = [int(one) for one in arguments if one != "--running"] or RATES
     where = machine()
-    keep("stack", running_stack(rate, count) if "--running" in arguments else own_stack(rate, count), where)
+    keep("stack", running_stack(rates) if "--running" in arguments else own_stack(rates), where)
     return 0
 
 
