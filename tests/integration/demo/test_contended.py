@@ -1,0 +1,18 @@
+"""Many clients want the same of the running demo; then the books agree."""
+
+import pytest
+
+from tests.support.contended import Contended
+from tests.support.demo import Demo
+from tests.support.process import wait_until
+
+
+@pytest.mark.timeout(300)
+def test_under_contention_everything_happens_once_and_verify_finds_no_difference(demo: Demo) -> None:
+    token = demo.environment()["MILLRACE_ADMIN_TOKEN"]
+    contended = Contended(demo.url, {"Authorization": f"Bearer {token}", "X-Admin-Id": "admin-user-123"})
+    try:
+        contended.all_of_it()
+    finally:
+        contended.close()
+    wait_until(demo.verified, "verify to find no difference", 120.0)
