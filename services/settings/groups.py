@@ -222,14 +222,14 @@ class RelaySettings(Group):
 class TransformerSettings(Group):
     kafka_consumer_group_id: str = Field("order-event-transformer", description="consumer group of the transformer")
     transformer_batch_size: int = Field(1000, ge=1, le=10_000, description="events a batch holds at most")
-    transformer_linger: float = Field(0.05, gt=0, le=5, description="seconds a batch waits for more events")
+    transformer_linger: float = Field(0.05, gt=0, le=5, description="least seconds a batch waits for more events")
     transformer_metrics_port: Port = Field(9102, ge=0, le=65535, description="Prometheus metrics of the transformer")
 
 
 class SinkSettings(Group):
     sink_consumer_group_id: str = Field("analytics-sink", description="consumer group of the sink")
     sink_batch_rows: int = Field(5000, ge=1, le=100_000, description="rows an insert holds at most")
-    sink_linger: float = Field(0.1, gt=0, le=5, description="seconds an insert waits for more rows")
+    sink_linger: float = Field(0.1, gt=0, le=5, description="least seconds an insert waits for more rows")
     sink_metrics_port: Port = Field(9103, ge=0, le=65535, description="Prometheus metrics of the sink")
 
 
