@@ -11,7 +11,7 @@ import pulumi_docker as docker
 from infra.components import clickhouse, mysql
 from infra.components.container import Health, Spec, server
 from infra.components.files import read
-from infra.components.kafka import Kafka
+from infra.components.kafka import FRESH_ADDRESSES, Kafka
 from infra.components.site import Site
 
 ROLE: Final = "kafka-connect"
@@ -51,7 +51,7 @@ class Connect(pulumi.ComponentResource):
             environment={
                 **known,
                 "KAFKA_HEAP_OPTS": f"-Xms{args.heap}m -Xmx{args.heap}m",
-                "KAFKA_JVM_PERFORMANCE_OPTS": _JVM,
+                "KAFKA_JVM_PERFORMANCE_OPTS": f"{_JVM} {FRESH_ADDRESSES}",
             },
             ports={PORT: args.port},
             uploads={

@@ -20,6 +20,11 @@ NODES_LABEL: Final = "dev.millrace.kafka.nodes"
 _DATA: Final = "/var/lib/kafka/data"
 _HEALTH: Final = "/opt/millrace/kafka-healthy.sh"
 _MIB: Final = 1024 * 1024
+FRESH_ADDRESSES: Final = "-Dsun.net.inetaddr.ttl=0"
+"""For a JVM: looks a name up whenever it connects. Java keeps an address for 30 s; two brokers that come back within
+that time can have swapped theirs, and a node that reaches the wrong one is answered, stays connected and never gets on.
+"""
+
 # One core and a few hundred messages a second: the serial collector and the first compiler alone halve the memory.
 _JVM: Final = (
     "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxMetaspaceSize=160m -XX:ReservedCodeCacheSize=64m"
@@ -101,7 +106,7 @@ class Kafka(pulumi.ComponentResource):
         return {
             "CLUSTER_ID": args.cluster_id,
             "KAFKA_HEAP_OPTS": f"-Xms{args.heap}m -Xmx{args.heap}m",
-            "KAFKA_JVM_PERFORMANCE_OPTS": _JVM,
+            "KAFKA_JVM_PERFORMANCE_OPTS": f"{_JVM} {FRESH_ADDRESSES}",
             "KAFKA_NODE_ID": str(node),
             "KAFKA_PROCESS_ROLES": "broker,controller",
             "KAFKA_CONTROLLER_QUORUM_VOTERS": ",".join(f"{n}@{broker(n)}:{CONTROLLER_PORT}" for n in self._nodes),

@@ -87,6 +87,7 @@ def test_the_heap_leaves_room_beside_it() -> None:
         # metaspace, code cache, threads and buffers: 150 to 250 MiB measured
         assert inputs["memory"] - heap >= 190
         assert "-XX:+UseSerialGC -XX:TieredStopAtLevel=1" in options["KAFKA_JVM_PERFORMANCE_OPTS"]
+        assert "-Dsun.net.inetaddr.ttl=0" in options["KAFKA_JVM_PERFORMANCE_OPTS"]
 
 
 @given(st.binary(min_size=16, max_size=16))
