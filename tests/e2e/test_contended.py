@@ -8,9 +8,6 @@ from tests.support.stack.stack import Stack
 
 
 def test_under_contention_everything_happens_once_and_verify_finds_no_difference(stack: Stack) -> None:
-    contended = Contended(stack.url, stack.admin)
-    try:
+    with Contended(stack.url, stack.admin) as contended:
         contended.all_of_it()
-    finally:
-        contended.close()
     wait_until(stack.verified, "verify to find no difference", 120.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -23,8 +23,10 @@ class Contended:
         self._api = httpx.Client(base_url=url, timeout=60, limits=limits)
         self._admin = admin
 
-    def close(self) -> None:
-        """Ends the connections."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._api.close()
 
     def all_of_it(self) -> None:
