@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from services.cli.console import one_line_errors, out, refuse
 
@@ -77,28 +78,28 @@ def demo(
 
 
 def _announce(demo: "Supervisor", port: int, began: float) -> None:
+    """In one write: who waits for the ready line has the links and commands with it."""
     items = '[{"productId": 101, "quantity": 2, "price": 25000}]'
     body = f'{{"userId": 1, "status": "PENDING", "totalAmount": 50000, "items": {items}}}'
-    out.print(f"[green]ready[/green] after {time.monotonic() - began:.1f} s. Ctrl-C stops everything.\n")
-    out.print(f"  dashboard   [bold]{demo.link}[/bold]")
-    out.print(f"  the API     [bold]{demo.link}docs[/bold]\n")
-    out.print("  an order:", markup=False)
-    out.print(
-        f"curl -X POST http://localhost:{port}/api/orders -H \"Content-Type: application/json\" -d '{body}'\n",
-        soft_wrap=True,
-        markup=False,
-    )
-    out.print("  its deletion, by an administrator (the page takes the token too):", markup=False)
-    out.print(
+    place = f"curl -X POST http://localhost:{port}/api/orders -H \"Content-Type: application/json\" -d '{body}'"
+    delete = (
         f"curl -X DELETE http://localhost:{port}/admin/orders/ORDER_ID "
-        f'-H "X-Admin-Id: admin-user-123" -H "Authorization: Bearer {demo.admin_token}"\n',
-        soft_wrap=True,
-        markup=False,
+        f'-H "X-Admin-Id: admin-user-123" -H "Authorization: Bearer {demo.admin_token}"'
     )
-    for what, command in (
+    commands = (
         ("a real log  ", "millrace replay data/cdnow_master.txt.gz"),
         ("some load   ", "millrace load --rate 100 --count 2000"),
         ("all exact?  ", "millrace verify"),
         ("who did it? ", "millrace admin actions"),
-    ):
-        out.print(f"  {what}.venv/bin/{command}", markup=False)
+    )
+    lines = (
+        f"[green]ready[/green] after {time.monotonic() - began:.1f} s. Ctrl-C stops everything.\n",
+        f"  dashboard   [bold]{demo.link}[/bold]",
+        f"  the API     [bold]{demo.link}docs[/bold]\n",
+        "  an order:",
+        f"{escape(place)}\n",
+        "  its deletion, by an administrator (the page takes the token too):",
+        f"{escape(delete)}\n",
+        *(f"  {what}.venv/bin/{command}" for what, command in commands),
+    )
+    out.print("\n".join(lines), soft_wrap=True)

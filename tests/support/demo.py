@@ -19,6 +19,8 @@ from tests.support.process import PROJECT, wait_until
 
 MILLRACE = Path(sys.executable).with_name("millrace")
 READY_SECONDS = 90.0
+LAST_LINE = "millrace admin actions"
+"""Ends what the demo says once it is ready."""
 
 
 def free_port() -> int:
@@ -59,7 +61,7 @@ class Demo:
     def _is_ready(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError(f"the demo ended with {self.process.returncode}")
-        return "Ctrl-C stops everything" in self.output()
+        return LAST_LINE in self.output()
 
     @property
     def url(self) -> str:
