@@ -33,24 +33,29 @@ class Described:
     meaning: str
 
 
-def _installations() -> tuple[tuple[str, Path], ...]:
+def _installations(own: Mapping[str, str | None]) -> tuple[tuple[str, Path], ...]:
     """The files that whole installations on this machine leave for others, the one to prefer first."""
-    demo, stack = os.environ.get("MILLRACE_DEMO_DATA", DEMO_DATA), os.environ.get("MILLRACE_STACK_DATA", STACK_DATA)
+    demo, stack = (
+        os.environ.get(name) or own.get(name) or usual
+        for name, usual in (("MILLRACE_DEMO_DATA", DEMO_DATA), ("MILLRACE_STACK_DATA", STACK_DATA))
+    )
     return (
         (f"demo ({DEMO_ENV_FILE})", Path(demo) / DEMO_ENV_FILE),
         (f"stack ({STACK_ENV_FILE})", Path(stack) / STACK_ENV_FILE),
     )
 
 
-def _layers() -> list[tuple[str, Mapping[str, str | None]]]:
+def _layers(installation: Path | None = None) -> list[tuple[str, Mapping[str, str | None]]]:
     """Named sources, the strongest first. At most one installation, and only where nothing else names a database."""
     own = {name.upper(): value for name, value in dotenv_values(".env").items()}
     layers: list[tuple[str, Mapping[str, str | None]]] = [
         ("environment", {name.upper(): value for name, value in os.environ.items()}),
         (".env", own),
     ]
-    if not any(name in layer for name in _NAMES_A_DATABASE for _, layer in layers):
-        found = next(((source, file) for source, file in _installations() if file.exists()), None)
+    if installation is not None:
+        layers.append((str(installation), dotenv_values(installation)))
+    elif not any(name in layer for name in _NAMES_A_DATABASE for _, layer in layers):
+        found = next(((source, file) for source, file in _installations(own) if file.exists()), None)
         if found is not None:
             layers.append((found[0], dotenv_values(found[1])))
     return layers
@@ -64,9 +69,12 @@ def names(field: str, info: FieldInfo) -> list[str]:
     return [(alias if isinstance(alias, str) else field).upper()]
 
 
-def load(group: type[G]) -> G:
-    """One group, validated. Raises SettingsError with one line that names the setting and what to do."""
-    layers = _layers()
+def load(group: type[G], installation: Path | None = None) -> G:
+    """One group, validated. Raises SettingsError with one line that names the setting and what to do.
+
+    ``installation``: the file of the one that is meant, whatever else runs here or is named in ``.env``.
+    """
+    layers = _layers(installation)
     values: dict[str, str] = {}
     for field, info in group.model_fields.items():
         found = _find(names(field, info), layers)

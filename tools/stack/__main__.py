@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from services.settings import SettingsError
 from tools.stack.refusal import Failed, Refusal
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,7 +29,7 @@ def _command(name: str) -> Callable[[Work], Work]:
         def run(*arguments: Any, **options: Any) -> None:
             try:
                 code = work(*arguments, **options)
-            except (Refusal, Failed) as told:
+            except (Refusal, Failed, SettingsError) as told:
                 print(f"millrace: {told}", file=sys.stderr)
                 code = 1 if isinstance(told, Failed) else 2
             raise typer.Exit(code)

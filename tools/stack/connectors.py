@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from services.clients.connect import ConnectClient, ConnectError, ConnectorStatus, NoSuchConnector, State
-from services.settings import PROJECT_ROOT, ConnectSettings, SettingsError, load
+from services.settings import PROJECT_ROOT, ConnectSettings, load
 from tools.stack.refusal import Failed, Refusal
 
 T = TypeVar("T")
@@ -14,10 +14,7 @@ DECLARED: Final = PROJECT_ROOT / "schemas" / "connect"
 
 
 def _client() -> ConnectClient:
-    try:
-        return ConnectClient(load(ConnectSettings).connect_url)
-    except SettingsError as unusable:
-        raise Refusal(str(unusable)) from None
+    return ConnectClient(load(ConnectSettings).connect_url)
 
 
 def register(name: str) -> int:

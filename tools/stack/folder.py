@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from services.settings.paths import STACK_DATA, STACK_ENV_FILE
+from services.settings import StackSettings, load
+from services.settings.paths import STACK_ENV_FILE
 from tools.stack.refusal import Refusal
 
 _PRIVATE_FILE, _PRIVATE_FOLDER = 0o600, 0o700
@@ -17,7 +18,7 @@ class StackFolder:
     """The folder, made on first use. MILLRACE_STACK_DATA names another one."""
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = root or Path(os.environ.get("MILLRACE_STACK_DATA") or STACK_DATA)
+        self.root = root or load(StackSettings).stack_data
         self.environment_file = self.root / STACK_ENV_FILE
         self.passphrase_file = self.root / "passphrase"
         self.state = self.root / "state"

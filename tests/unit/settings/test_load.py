@@ -96,6 +96,28 @@ def test_a_stack_is_found_where_no_demo_runs_and_nothing_else_names_a_database(
     assert load(StackSettings).stack_sink is None, "half of .env and half of the stack"
 
 
+def test_the_installation_that_is_meant_is_read_whatever_else_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "millrace.env").write_text("MILLRACE_SINK='connect'\n")
+    (tmp_path / ".env").write_text("MYSQL_HOST=elsewhere\n")
+    meant = tmp_path / "meant.env"
+    assert load(StackSettings, meant).stack_sink is None, "there is none yet"
+    meant.write_text("MILLRACE_SINK='python'\nMILLRACE_STACK_PREFIX='blue-'\n")
+    assert (load(StackSettings, meant).stack_sink, load(StackSettings, meant).stack_label) == ("python", "blue-")
+    monkeypatch.setenv("MILLRACE_STACK_PREFIX", "green-")
+    assert load(StackSettings, meant).stack_label == "green-", "the environment is the strongest"
+
+
+def test_the_folder_of_the_stack_can_be_named_in_the_env_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("MILLRACE_STACK_DATA")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "millrace.env").write_text("MILLRACE_STACK_PREFIX='blue-'\n")
+    (tmp_path / ".env").write_text(f"MILLRACE_STACK_DATA={tmp_path / 'elsewhere'}\n")
+    assert load(StackSettings).stack_label == "blue-"
+
+
 def test_a_stack_has_a_label_with_and_without_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(StackSettings).stack_label == "millrace"
     monkeypatch.setenv("MILLRACE_STACK_PREFIX", "blue-")

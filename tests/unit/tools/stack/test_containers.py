@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.unit.tools.stack.conftest import ALL, Run, docker
@@ -32,6 +34,28 @@ def test_the_prefix_is_that_of_the_stack_that_is_up(programs: Programs, run: Run
     run("logs", "--service", "relay", "--no-follow")
     assert done(programs, "logs") == ["logs --tail 50 blue-relay"]
     assert "label=dev.millrace.stack=blue-" in programs.calls("docker")[-2]
+
+
+def test_the_stack_is_found_beside_a_demo_and_a_database_of_ones_own(
+    programs: Programs, run: Run, folder: StackFolder, tmp_path: Path
+) -> None:
+    folder.write_environment({"MILLRACE_STACK_PREFIX": "blue-"})
+    (tmp_path / ".env").write_text("MYSQL_HOST=elsewhere\n")
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "millrace.env").write_text("DATABASE_URL='sqlite:///demo.db'\n")
+    run("ps")
+    assert "label=dev.millrace.stack=blue-" in programs.calls("docker")[-1]
+
+
+def test_a_setting_that_cannot_be_is_one_line(
+    programs: Programs, run: Run, folder: StackFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILLRACE_SINK", "kettle")
+    shown = run("ps")
+    assert shown.code == 2
+    (line,) = shown.err.splitlines()
+    assert line.startswith("millrace: MILLRACE_SINK ")
+    assert "kettle" in line
 
 
 def test_a_container_is_known_by_its_name_too(programs: Programs, run: Run, folder: StackFolder) -> None:
