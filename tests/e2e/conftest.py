@@ -21,6 +21,8 @@ CONFIG: dict[str, object] = {
     **({"sink": "connect", "connect.plugins": PLUGINS} if PLUGINS else {"sink": "python"}),
 }
 _stacks = pytest.StashKey[list[Stack]]()
+HANGS_SECONDS = 900.0
+"""A test that takes longer hangs: some restart a dozen containers, JVMs among them, and take down a whole stack."""
 NOT_RUN = (
     "the ClickHouse sink connector (sink: connect): MILLRACE_CONNECT_PLUGINS names no folder with its release archive, "
     "so services.sink loaded the rows"
@@ -55,12 +57,12 @@ def stack(clean_engine: None, request: pytest.FixtureRequest) -> Iterator[Stack]
         yield running
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test's time begins when the stack is up: making it has deadlines of its own."""
-    usual, here = config.getini("timeout"), Path(__file__).parent
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's time begins when the stack is up: making it has deadlines of its own, as every wait has."""
+    here = Path(__file__).parent
     for item in (item for item in items if here in item.path.parents):
         marked = item.get_closest_marker("timeout")
-        seconds = marked.args[0] if marked else float(usual)
+        seconds = marked.args[0] if marked else HANGS_SECONDS
         item.add_marker(pytest.mark.timeout(seconds, func_only=True), append=False)
 
 

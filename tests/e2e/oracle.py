@@ -12,7 +12,8 @@ from tests.support.process import wait_until
 from tests.support.stack.stack import Stack
 from tests.support.traffic import last_seen
 
-PATIENCE = 90.0
+PATIENCE = 240.0
+_BETWEEN_LOOKS = 0.5
 _SOLD = sa.and_(orders.c.deleted_at.is_(None), orders.c.status.not_in(["CANCELLED", "REFUNDED"]))
 
 
@@ -41,8 +42,9 @@ def expect_everything_shown(stack: Stack, acknowledged: set[str]) -> None:
                 lambda: not last_seen(stack.mysql(), clickhouse, acknowledged),
                 "every acknowledged order in ClickHouse",
                 PATIENCE,
+                pause=_BETWEEN_LOOKS,
             )
-            wait_until(stack.verified, "verify to find no difference", PATIENCE)
+            wait_until(stack.verified, "verify to find no difference", PATIENCE, pause=_BETWEEN_LOOKS)
             assert shown_totals(stack) == shop_totals(stack)
         except AssertionError as failed:
             seen = {stage: len(ids) for stage, ids in last_seen(stack.mysql(), clickhouse, acknowledged).items()}

@@ -56,7 +56,6 @@ def connector(stack: Stack, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     stack.connect_rest.delete(f"/connectors/{name}")
 
 
-@pytest.mark.timeout(180)
 def test_registered_restarted_and_deleted_as_the_documents_say(stack: Stack, connector: tuple[str, Path]) -> None:
     name, file = connector
     post = f'curl -X POST http://localhost:8083/connectors -H "Content-Type: application/json" -d @{file}'

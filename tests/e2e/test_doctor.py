@@ -60,7 +60,6 @@ def becomes_well(stack: Stack) -> None:
         raise AssertionError(f"{unwell}: {left}") from None
 
 
-@pytest.mark.timeout(400)
 def test_a_stack_that_works_is_well(stack: Stack) -> None:
     becomes_well(stack)
     report = examined(stack)
@@ -74,7 +73,6 @@ def test_a_stack_that_works_is_well(stack: Stack) -> None:
     assert {subject for subject, one in found.items() if one["state"] == "left out"} == {"grafana", "kafka-ui"}
 
 
-@pytest.mark.timeout(400)
 def test_a_paused_transformer_is_found_by_its_state_and_by_the_probe(stack: Stack) -> None:
     becomes_well(stack)
     stack.pause("transformer")
@@ -88,12 +86,16 @@ def test_a_paused_transformer_is_found_by_its_state_and_by_the_probe(stack: Stac
     becomes_well(stack)
 
 
-@pytest.mark.timeout(500)
 def test_a_broker_that_is_away_is_named_with_what_lacks_it(stack: Stack) -> None:
     stack.stop("kafka-local2")
+    found: dict[str, dict[str, str]] = {}
+
+    def missed() -> bool:
+        found.update(amiss(examined(stack, "--no-probe")))
+        return {"brokers", "replicas"} <= found.keys()
+
     try:
-        wait_until(lambda: "replicas" in amiss(examined(stack, "--no-probe")), "the others to miss it", 60.0)
-        found = amiss(examined(stack, "--no-probe"))
+        wait_until(missed, "the others to miss it", 60.0)
     finally:
         stack.start("kafka-local2")
     assert found["brokers"]["detail"] == "2 of 3 are up (node 1, 3)"
@@ -103,7 +105,6 @@ def test_a_broker_that_is_away_is_named_with_what_lacks_it(stack: Stack) -> None
     becomes_well(stack)
 
 
-@pytest.mark.timeout(400)
 def test_a_database_that_hangs_holds_nothing_up(stack: Stack) -> None:
     stack.pause("mysql")
     try:
@@ -118,7 +119,6 @@ def test_a_database_that_hangs_holds_nothing_up(stack: Stack) -> None:
     becomes_well(stack)
 
 
-@pytest.mark.timeout(400)
 def test_without_the_engine_it_tells_what_can_be_asked_over_the_network(stack: Stack) -> None:
     becomes_well(stack)
     report: dict[str, Any] = {}

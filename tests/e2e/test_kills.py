@@ -33,7 +33,6 @@ def test_a_killed_part_loses_nothing_and_doubles_nothing(stack: Stack, victim: s
     expect_everything_shown(stack, traffic.acknowledged)
 
 
-@pytest.mark.timeout(400)
 def test_each_broker_killed_in_turn_loses_nothing_and_doubles_nothing(stack: Stack) -> None:
     traffic = Traffic(stack.url, RATE)
     try:
@@ -53,7 +52,6 @@ def wait_for_orders(traffic: Traffic, count: int) -> None:
     wait_until(lambda: traffic.count() >= target, f"{count} more orders ({traffic.refused} refused so far)", 60.0)
 
 
-@pytest.mark.timeout(400)
 def test_a_thousand_orders_with_a_broker_killed_in_the_middle(stack: Stack) -> None:
     """What the README promises, through `millrace load`, which counts what the views include."""
     before = shop_totals(stack)[0]
@@ -61,7 +59,7 @@ def test_a_thousand_orders_with_a_broker_killed_in_the_middle(stack: Stack) -> N
         try:
             wait_until(lambda: shop_totals(stack)[0] - before >= 300, "the load to be under way", 60.0)
             stack.kill("kafka-local2")
-            said, errors = load.communicate(timeout=120)
+            said, errors = load.communicate(timeout=300)
         finally:
             load.kill()
     assert load.returncode == 0, f"{said}\n{errors}"
@@ -71,7 +69,6 @@ def test_a_thousand_orders_with_a_broker_killed_in_the_middle(stack: Stack) -> N
     expect_everything_shown(stack, set())
 
 
-@pytest.mark.timeout(400)
 def test_two_brokers_away_orders_are_taken_and_wait(stack: Stack) -> None:
     """Without a quorum nothing reaches Kafka: the outbox keeps what was acknowledged until they are back.
 

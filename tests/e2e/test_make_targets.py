@@ -26,7 +26,7 @@ def folder(stack: Stack, tmp_path: Path) -> StackFolder:
     return folder
 
 
-def make(folder: StackFolder, *words: str, code: int = 0, timeout: float = 120.0) -> str:
+def make(folder: StackFolder, *words: str, code: int = 0, timeout: float = 300.0) -> str:
     """What `make WORDS` prints, both streams; the exit code of its command must be this one."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(

@@ -44,7 +44,7 @@ def order(stack: Stack) -> dict[str, Any]:
     before = shown_totals(stack)[0]
     placed = place(stack)
     wait_until(lambda: shown_totals(stack)[0] > before, "the order to show", 60.0)
-    wait_exact(stack)
+    wait_until(stack.verified, "every view to have it", 60.0)
     return placed
 
 

@@ -47,14 +47,12 @@ class StandIn:
         self._stack.container(role).remove(force=True)
 
 
-@pytest.mark.timeout(300)
 def test_a_stacks_life_without_the_cli() -> None:
     with Stack(SMALL) as stack:
         live_through(StandIn(stack))
 
 
 @pytest.mark.skipif(shutil.which("pulumi") is None, reason=WITHOUT)
-@pytest.mark.timeout(900)
 def test_a_stacks_life_through_the_cli(tmp_path: Path) -> None:
     with CliStack(tmp_path, SMALL) as stack:
         live_through(stack)

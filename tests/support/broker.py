@@ -107,7 +107,7 @@ class RealBroker(Broker):
         self.machine = servers.Machine(int(bootstrap.split(",")[0].rpartition(":")[2]))
         self.machine.start()
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
-        wait_until(self._answers, "the broker's answer", 60)
+        wait_until(self._answers, "the broker's answer", 180)
         self.remove(*topics)
         self.create(topics)
 
@@ -162,7 +162,7 @@ class RealBroker(Broker):
     def restart(self) -> None:
         """Has it back."""
         self.machine.start()
-        wait_until(self._answers, "the broker's answer", 60)
+        wait_until(self._answers, "the broker's answer", 180)
 
     def release(self) -> None:
         """Has it running for the next test."""

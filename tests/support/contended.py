@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import httpx
 
+from tests.support.traffic import not_begun
+
 PRODUCT = "107"
 PIECES = 100
 CLIENTS = 32
@@ -78,7 +80,7 @@ class Contended:
             """Again as long as it was not begun for want of room."""
             while True:
                 answer = self._api.request(method, path, json=body, headers=headers)
-                if answer.status_code != 503 or "Retry-After" not in answer.headers:
+                if not not_begun(answer):
                     return answer
 
         with ThreadPoolExecutor(CLIENTS) as clients:

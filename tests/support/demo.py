@@ -16,6 +16,7 @@ import httpx
 from dotenv import dotenv_values
 
 from tests.support.process import PROJECT, wait_until
+from tests.support.traffic import not_begun
 
 MILLRACE = Path(sys.executable).with_name("millrace")
 READY_SECONDS = 90.0
@@ -47,6 +48,7 @@ class Demo:
                     *("--timezone", timezone, "--no-metrics"),
                 ],
                 cwd=PROJECT,
+                env={**os.environ, "API_QUEUE_SECONDS": "30"},  # on a busy machine nobody is to be sent away
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -97,7 +99,14 @@ class Demo:
 
     def get(self, path: str, **parameters: str | int) -> Any:
         """The JSON answer of a GET; AssertionError for anything but success."""
-        answer = httpx.get(f"{self.url}{path}", params=parameters, timeout=30)
+
+        def asked() -> httpx.Response | None:
+            """The API's first look at a ClickHouse that has just started may come too late: 503, and again."""
+            answer = httpx.get(f"{self.url}{path}", params=parameters, timeout=30)
+            return None if not_begun(answer) else answer
+
+        answer = wait_until(asked, f"an answer of {path}", 60.0)
+        assert answer is not None
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
@@ -129,7 +138,7 @@ class Demo:
         under_way = report["in_flight"]["orders"] + report["in_flight"]["cells"]
         return None if under_way else report
 
-    def stop(self, seconds: float = 10.0) -> int:
+    def stop(self, seconds: float = 30.0) -> int:
         """Ctrl-C, and the exit code; AssertionError when it takes longer than `seconds`."""
         self.process.send_signal(signal.SIGINT)
         try:

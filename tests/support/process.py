@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import TypeVar
 
 PROJECT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 30.0
-STOP_SECONDS = 10.0
+READY_SECONDS = 90.0
+STOP_SECONDS = 20.0
 
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], what: str, seconds: float = READY_SECONDS) -> T:
-    """Poll until `condition` is truthy and return its value; AssertionError naming `what` after `seconds`."""
+def wait_until(condition: Callable[[], T], what: str, seconds: float = READY_SECONDS, pause: float = 0.01) -> T:
+    """Poll until `condition` is truthy and return its value; AssertionError naming `what` after `seconds`.
+
+    `pause`: seconds between looks; longer where a look is work for the machine that is waited for.
+    """
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -28,7 +31,7 @@ def wait_until(condition: Callable[[], T], what: str, seconds: float = READY_SEC
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 class Subprocess:

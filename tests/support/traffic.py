@@ -14,6 +14,12 @@ from sqlalchemy.engine import Engine
 from services.domain.tables import orders, outbox
 
 _WORKERS = 8
+_AGAIN_SECONDS = 0.2
+
+
+def not_begun(answer: httpx.Response) -> bool:
+    """Whether the API had no room for a request: nothing was done, and it may be sent again."""
+    return answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers
 
 
 class Traffic:
@@ -38,10 +44,13 @@ class Traffic:
                 self._order(client, number)
 
     def _order(self, client: httpx.Client, number: int) -> None:
+        """One order, again as long as it was not begun for want of room: that is no refusal yet."""
         items = [{"productId": 101 + number, "quantity": 1}, {"productId": 112, "quantity": 2}]
         order_id = None
         with contextlib.suppress(httpx.HTTPError):
             answer = client.post("/api/orders", json={"userId": 1 + number, "items": items})
+            while not_begun(answer) and not self._halt.wait(_AGAIN_SECONDS):
+                answer = client.post("/api/orders", json={"userId": 1 + number, "items": items})
             order_id = answer.json()["id"] if answer.status_code == httpx.codes.CREATED else None
         with self._lock:
             if order_id is None:

@@ -31,7 +31,7 @@ PROGRAM: Final = "clickhouse"
 _WILDCARD: Final = re.compile(r"[*?{}\[\]'\\]")
 # Running statements get a second after SIGTERM; then the log gets half of one, and the process ends.
 _GRACE_SECONDS: Final = 1
-_LOG_SECONDS: Final = 0.5
+_LOG_SECONDS: Final = 2.0
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

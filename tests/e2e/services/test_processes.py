@@ -49,7 +49,7 @@ def test_started_before_their_servers_they_wait_say_so_and_go_on(stack: Stack) -
     finally:
         for role in SERVERS:
             stack.start(role)
-    stack.wait_healthy(seconds=120)
+    stack.wait_healthy()
     for role in own(stack):
         assert stack.container(role).attrs["RestartCount"] == 0, f"{role}: {stack.logs(role, 20)}"
     order = stack.api.post("/api/orders", json={"userId": 1, "items": [{"productId": 101, "quantity": 1}]})

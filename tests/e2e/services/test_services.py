@@ -14,7 +14,7 @@ import pytest
 from tests.support.process import PROJECT
 from tests.support.stack.stack import Stack
 
-_SECONDS = 900
+_SECONDS = 3600
 _ROOMS = {
     "tests.unit.api",
     "tests.unit.clients",

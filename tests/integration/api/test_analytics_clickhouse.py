@@ -1,5 +1,6 @@
 """analytics.sql and the analytics routes against a real ClickHouse with the project's schema."""
 
+import functools
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -17,8 +18,13 @@ from tests.support.clickhouse import Front, start_front
 from tests.support.shop import SHOP, AppClient, Call
 
 ZONE = "America/New_York"
-TODAY = datetime.now(ZoneInfo(ZONE)).date()
 DST_DAY = date(2026, 11, 1)  # the hour from 1:00 to 2:00 comes twice
+
+
+@functools.cache
+def today() -> date:
+    """The day on which the tables were filled: collected earlier, it could be another by then."""
+    return datetime.now(ZoneInfo(ZONE)).date()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,7 @@ def _fill(client: Client) -> None:
     client.insert(
         "cube_day",
         [
-            [TODAY, 2, "50019.99", 2, 2, began, 1],
+            [today(), 2, "50019.99", 2, 2, began, 1],
             [DST_DAY, 3, "100.00", 1, 3, began, 1],
             [date(1997, 3, 18), 1, "0.10", 1, 1, began, 1],
             [date(1998, 1, 1), 0, "0", 0, 1, began, 1],
@@ -63,11 +69,11 @@ def _fill(client: Client) -> None:
     client.insert(
         "cube_product",
         [
-            [TODAY, "101", "Machine, renamed", 2, "50000.00", 1, 1],
-            [TODAY, "102", "Cup", 1, "19.99", 1, 1],
-            [TODAY - timedelta(days=1), "102", "Cup", 10, "199.90", 4, 1],
-            [TODAY - timedelta(days=1), "101", "Machine", 1, "25000.00", 1, 1],
-            [TODAY - timedelta(days=2), "103", "Sample", 1, "0.00", 1, 1],
+            [today(), "101", "Machine, renamed", 2, "50000.00", 1, 1],
+            [today(), "102", "Cup", 1, "19.99", 1, 1],
+            [today() - timedelta(days=1), "102", "Cup", 10, "199.90", 4, 1],
+            [today() - timedelta(days=1), "101", "Machine", 1, "25000.00", 1, 1],
+            [today() - timedelta(days=2), "103", "Sample", 1, "0.00", 1, 1],
         ],
         column_names=["order_date", "product_id", "product_name", "quantity", "revenue", "order_count", "gen"],
     )
@@ -105,7 +111,7 @@ def test_daily_sales_are_newest_first_with_their_digits(api: AppClient) -> None:
     answer = api.get("/api/analytics/daily-sales")
     assert answer.status_code == 200, answer.text
     assert answer.text == (
-        f'[{{"order_date":"{TODAY}","order_count":2,"total_revenue":50019.99,"avg_order_value":25010.00,'
+        f'[{{"order_date":"{today()}","order_count":2,"total_revenue":50019.99,"avg_order_value":25010.00,'
         '"unique_customers":2},'
         '{"order_date":"2026-11-01","order_count":3,"total_revenue":100.00,"avg_order_value":33.33,'
         '"unique_customers":1},'

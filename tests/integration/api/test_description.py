@@ -64,7 +64,7 @@ def api(engine: Engine, front: Front, tmp_path_factory: pytest.TempPathFactory) 
 
 def place(link: str) -> str:
     order = {"userId": "1", "items": [{"productId": "101", "quantity": 1}]}
-    placed = httpx.post(f"{link}api/orders", json=order)
+    placed = httpx.post(f"{link}api/orders", json=order, timeout=30)
     assert placed.status_code == 201, placed.text
     return str(placed.json()["id"])
 
@@ -83,7 +83,7 @@ def known(link: str) -> Known:
     def to_pay(operation: str) -> str:
         wanted = place(link)
         if "Refund" in operation:
-            paid = httpx.post(f"{link}api/payments", json={"orderId": wanted, "method": "CARD"})
+            paid = httpx.post(f"{link}api/payments", json={"orderId": wanted, "method": "CARD"}, timeout=30)
             assert paid.json()["status"] == "COMPLETED", paid.text
         return wanted
 

@@ -89,7 +89,7 @@ def dribble(connection: socket.socket, forever: bytes) -> bytes:
 
 def ended(api: RunningApi, reason: str) -> float:
     """How many connections the API ended for this reason."""
-    return counted(httpx.get(f"{api.link}metrics").text, reason)
+    return counted(httpx.get(f"{api.link}metrics", timeout=30).text, reason)
 
 
 def counted(metrics: str, reason: str) -> float:
@@ -204,7 +204,7 @@ def test_more_connections_than_are_served_are_told_so_and_those_served_go_on(dat
     api = RunningApi(database, tmp_path, API_MAX_CONNECTIONS="4")
 
     def some_get_through() -> bool:
-        return httpx.get(f"{api.link}api/products").status_code == 200
+        return httpx.get(f"{api.link}api/products", timeout=30).status_code == 200
 
     with ExitStack() as stack:
         stack.callback(api.process.stop)
@@ -218,7 +218,9 @@ def test_more_connections_than_are_served_are_told_so_and_those_served_go_on(dat
         late = ask(another(), "/api/products")
         assert (late.status, late.headers["retry-after"], late.headers["connection"]) == (503, "1", "close")
         assert b"/problems/overloaded" in late.body
-        assert ask(another(), "/healthz").status == 200  # a supervisor must not take this for a failure
+        spare = another()
+        assert ask(spare, "/healthz").status == 200  # a supervisor must not take this for a failure
+        spare.close()
         assert [ask(each, "/api/products").status for each in served] == [200] * 4
 
         crowd = [stack.enter_context(closing(connected(api))) for _ in range(4 + REFUSED_ABOVE)]
@@ -265,7 +267,7 @@ def test_a_proxy_that_is_trusted_says_who_the_client_is(database: str, tmp_path:
 
         def status(api: RunningApi, forwarded: str) -> int:
             headers = {"Content-Type": "application/json", "X-Forwarded-For": forwarded}
-            return httpx.post(f"{api.link}api/orders", content=ORDER, headers=headers).status_code
+            return httpx.post(f"{api.link}api/orders", content=ORDER, headers=headers, timeout=30).status_code
 
         assert [status(trusting, "192.0.2.1"), status(trusting, "192.0.2.2")] == [201, 201]
         assert status(trusting, "192.0.2.1") == 429
@@ -303,7 +305,7 @@ def test_a_database_that_stands_still_is_503_soon_and_orders_are_taken_again_aft
                 assert {answer.status_code for answer in refused()} == {503}
                 assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused())
                 assert {answer.json()["type"] for answer in refused()} == {"/problems/unavailable"}
-                assert httpx.get(f"{api.link}healthz").status_code == 200
+                assert httpx.get(f"{api.link}healthz", timeout=30).status_code == 200
             ended = [answer.status_code for answer in (each.result() for each in placed)]
         # what had begun was waited for, and nothing else was done
         assert threads <= ended.count(201) == stored(engine).orders - before

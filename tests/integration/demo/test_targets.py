@@ -59,8 +59,8 @@ def test_a_walk_says_where_an_order_is_stuck(
     sink = demo.pids()["sink"]
     os.kill(sink, signal.SIGSTOP)
     try:
-        with pytest.raises(Failed, match="after 3 s it is still in Kafka, before transformer or sink: `make doctor`"):
-            pipeline.run(deletion=False, patience=3)
+        with pytest.raises(Failed, match="after 15 s it is still in Kafka, before transformer or sink: `make doctor`"):
+            pipeline.run(deletion=False, patience=15)
     finally:
         os.kill(sink, signal.SIGCONT)
     assert steps(capsys.readouterr().out) == ["API", "database", "relay"]

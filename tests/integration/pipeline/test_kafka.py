@@ -104,4 +104,4 @@ def test_rows_wait_for_their_topic_and_letters_keep_their_value(world: World, br
 def test_a_session_too_short_for_the_broker_is_named(world: World) -> None:
     transformer = world.start("transformer", KAFKA_SESSION_TIMEOUT_MS="1000")
     wait_until(lambda: "Invalid session timeout" in transformer.output(), "a line about it")
-    assert transformer.stop(5) == 0
+    assert transformer.stop() == 0

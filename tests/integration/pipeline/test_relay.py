@@ -108,7 +108,7 @@ def test_a_dead_broker_loses_nothing_that_waits(world: World) -> None:
     world.broker.kill()
     insert_event(world.engine, "a0", f"{EVENTS} x")
     wait_until(lambda: "the broker does not answer" in relay.output(), "the relay has noticed")
-    assert relay.stop(5) == 0
+    assert relay.stop() == 0
     waiting = world.pending()
     assert waiting > 0
     world.start_broker()

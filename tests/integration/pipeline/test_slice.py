@@ -21,5 +21,5 @@ def test_an_order_comes_from_the_outbox_into_clickhouse(world: World) -> None:
         return {row[0] for row in client.query("SELECT order_id FROM orders_analytics").result_rows}
 
     wait_until(lambda: stored() >= orders, "the orders are in ClickHouse")
-    assert world.pending() == 0
+    wait_until(lambda: world.pending() == 0, "every event is marked")
     assert client.query("SELECT sum(total_amount) FROM orders_analytics FINAL").result_rows == [(150_000,)]

@@ -107,7 +107,7 @@ class Shop:
 
     def repair(self) -> Report:
         """Repairs, with the pipeline at work in the pauses."""
-        return repair(self.sources(), wait_seconds=30, pause=self.pause)
+        return repair(self.sources(), wait_seconds=200, pause=self.pause)
 
     def sql(self, text: str) -> None:
         """A hand in ClickHouse."""

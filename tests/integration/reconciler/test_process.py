@@ -44,4 +44,4 @@ def test_it_mends_unasked_and_stops_when_told(shop: Shop, front: Front, tmp_path
         process.wait_ready(gone, "the first pass")
         wait_until(lambda: "mended" in process.output() or shop.pause(0), "the aggregator to follow")
     finally:
-        assert process.stop(seconds=5) == 0
+        assert process.stop() == 0

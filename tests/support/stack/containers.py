@@ -23,6 +23,7 @@ BOOKKEEPING = {"wait", "waitTimeout", "mustRun", "attach", "logs", "destroyGrace
 SILENT = {"healthcheck", "init", "tmpfs"}
 _LAST_LINES = 12
 _LOOK_SECONDS = 0.1
+_ENDS_AT_ONCE = 2.0
 _ANONYMOUS = 64
 """Characters of the name of a volume that nobody named."""
 
@@ -104,8 +105,17 @@ class Containers:
             return str(self._client.api.logs(container_id, tail=_LAST_LINES).decode(errors="replace"))
         return ""
 
+    def _settled(self, plan: ContainerPlan, container_id: str) -> dict[str, Any]:
+        """How it is; where nothing was waited for, a moment after its start: it may end at once."""
+        looks_until = time.monotonic() + (0 if plan.lifecycle.wait or not plan.lifecycle.must_run else _ENDS_AT_ONCE)
+        while True:
+            found: dict[str, Any] = self._client.api.inspect_container(container_id)
+            if not found["State"]["Running"] or time.monotonic() >= looks_until:
+                return found
+            self._pause(plan.name)
+
     def _outputs(self, plan: ContainerPlan, container_id: str, logs: str | None) -> dict[str, Any]:
-        found = self._client.api.inspect_container(container_id)
+        found = self._settled(plan, container_id)
         state = found["State"]
         if not state["Running"] and plan.lifecycle.must_run:
             last = self._last_lines(container_id)

@@ -29,4 +29,6 @@ def _text(value: object) -> str:
 
 def free_ports() -> dict[str, object]:
     """A free port for each one that can be configured; as many in a row as Kafka has nodes at most."""
-    return {f"ports.{name}": free_block(_KAFKA_NODES if name == "kafka" else 1) for name in PORTS}
+    first = free_block(len(PORTS) + _KAFKA_NODES)  # one block: drawn one by one, two might be the same
+    others = [name for name in PORTS if name != "kafka"]
+    return {f"ports.{name}": first + place for place, name in enumerate([*others, "kafka"])}

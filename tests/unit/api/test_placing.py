@@ -208,7 +208,7 @@ def test_who_waits_in_vain_for_a_transaction_is_told_so(engine: Engine, transact
     """The database hangs: those under way wait on, all others hear of it after the time for queueing."""
 
     async def scenario() -> None:
-        workers = Workers("database", 4, 30, 0.05)
+        workers = Workers("database", 4, 30, 0.5)
         desk = Placing(Shop(engine, ZoneInfo("UTC"), workers, 10_000))
         first = []
         for number in range(placing.AT_ONCE):

@@ -36,7 +36,7 @@ def blocked(workers: Workers, scenario: Callable[[threading.Event], None]) -> No
 def test_work_that_takes_too_long_is_a_problem_that_invites_to_ask_again_only_where_that_is_harmless(
     repeatable: bool,
 ) -> None:
-    workers = Workers("test", 1, 0.05, repeatable=repeatable)
+    workers = Workers("test", 1, 0.5, repeatable=repeatable)
 
     def scenario(gate: threading.Event) -> None:
         begun = threading.Event()
@@ -59,7 +59,7 @@ def test_work_that_takes_too_long_is_a_problem_that_invites_to_ask_again_only_wh
 
 
 def test_work_that_does_not_begin_in_time_is_refused_and_never_runs() -> None:
-    workers = Workers("test", 1, 60, queue_seconds=0.05)
+    workers = Workers("test", 1, 60, queue_seconds=0.5)
     begun = threading.Event()
     done: list[int] = []
 
@@ -120,7 +120,7 @@ def test_a_queue_is_as_long_as_can_be_waited_for_and_grows_again_with_the_pace()
 
 
 def test_work_that_never_began_is_dropped_when_nobody_waits_any_more() -> None:
-    workers = Workers("test", 1, 0.05)
+    workers = Workers("test", 1, 0.5)
     begun = threading.Event()
     done: list[int] = []
 

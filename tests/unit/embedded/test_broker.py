@@ -16,7 +16,7 @@ from services.embedded import librdkafka
 from services.embedded.broker import TopicSpec, parse_topic
 from services.embedded.lifetime import StartError
 from tests.support.broker import Broker, EmbeddedBroker
-from tests.support.process import PROJECT, expect_end_with_parent, wait_until
+from tests.support.process import PROJECT, STOP_SECONDS, expect_end_with_parent, wait_until
 
 TOPICS = {"order.events": 6, "order.events.dlq": 1, "many": 24}
 ATTEMPT_SECONDS = 1.0
@@ -117,7 +117,7 @@ def test_sigterm_ends_it_and_takes_its_address_away(tmp_path: Path) -> None:
         wait_until(address.exists, "the address")
         assert address.read_text().startswith("127.0.0.1:")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(STOP_SECONDS) == 0
     assert list(address.parent.iterdir()) == []
 
 

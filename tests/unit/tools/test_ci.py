@@ -48,7 +48,7 @@ class Machine:
         self.put("docker", f"[ -e {up} ]")
         self.put(
             "dockerd",
-            f"touch {up}; trap 'echo dockerd ended >>{self.log}; kill $!; exit 0' TERM; sleep 60 & wait $!",
+            f"trap 'echo dockerd ended >>{self.log}; kill $!; exit 0' TERM; sleep 60 & touch {up}; wait $!",
         )
 
     def run(self) -> subprocess.CompletedProcess[str]:
