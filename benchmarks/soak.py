@@ -8,7 +8,6 @@ Keeps results/soak-DATE.json; exit code 1 when something was lost, doubled or di
 
 import contextlib
 import json
-import os
 import random
 import sys
 import time
@@ -22,19 +21,13 @@ from benchmarks.machine import keep, machine
 from tests.e2e.oracle import mended, shop_totals, shown_totals
 from tests.support.process import wait_until
 from tests.support.stack import engine
+from tests.support.stack.project import LOCAL
 from tests.support.stack.stack import Stack
 from tests.support.traffic import Traffic, last_seen
 
 _HEAL_SECONDS = 120.0
 _BETWEEN_SECONDS = (5.0, 20.0)
 _NOT_HARMED = ("prometheus", "grafana", "kafka-ui")
-
-
-def config() -> dict[str, object]:
-    """The stack: local images, and the real sink where MILLRACE_CONNECT_PLUGINS names its release archive."""
-    plugins = os.environ.get("MILLRACE_CONNECT_PLUGINS", "")
-    sink: dict[str, object] = {"sink": "connect", "connect.plugins": plugins} if plugins else {"sink": "python"}
-    return {"images": "local", "relay": "outbox", **sink}
 
 
 def doctor(stack: Stack) -> dict[str, Any]:
@@ -112,24 +105,22 @@ def soak(
 ) -> None:
     """Traffic with random faults, then the books are compared."""
     chosen = seed if seed is not None else random.SystemRandom().randrange(2**31)
-    where, figures = machine(), {"minutes": minutes, "rate": rate, "seed": chosen, "config": config()}
+    where, figures = machine(), {"minutes": minutes, "rate": rate, "seed": chosen, "config": LOCAL}
     problem = ""
     client = engine.connect()
     engine.sweep(client)
     client.close()
-    with Stack(config()) as stack:
+    with Stack(LOCAL) as stack:
         began = time.monotonic()
         stack.up()
         figures["up_s"] = round(time.monotonic() - began, 1)
         wait_until(lambda: not amiss(stack), "the stack to be well", _HEAL_SECONDS)
         figures["memory_mib_before"] = memory(stack)
-        traffic = Traffic(stack.url, rate)
-        try:
-            figures["faults"] = harm(stack, minutes, random.Random(chosen), traffic)
-        except AssertionError as unwell:
-            problem = str(unwell)
-        finally:
-            traffic.stop()
+        with Traffic(stack.url, rate) as traffic:
+            try:
+                figures["faults"] = harm(stack, minutes, random.Random(chosen), traffic)
+            except AssertionError as unwell:
+                problem = str(unwell)
         figures |= {"acknowledged": traffic.count(), "refused": traffic.refused}
         try:
             began = time.monotonic()

@@ -12,7 +12,6 @@ All clocks are this machine's.
 """
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -28,10 +27,10 @@ from services.load import percentile
 from services.settings import PROJECT_ROOT
 from tests.support.process import wait_until
 from tests.support.stack.host import Host
+from tests.support.stack.project import PLUGINS, SINK
 from tests.support.stack.stack import Stack
 
 RUNNING = PROJECT_ROOT / "var" / "stack" / "millrace.env"
-PLUGINS = os.environ.get("MILLRACE_CONNECT_PLUGINS", "")
 CONFIG: dict[str, object] = {"images": "local", "sink": "python", "relay": "outbox"}
 RATES = [25, 100]
 SECONDS = 20
@@ -96,7 +95,7 @@ def own_stack(rates: list[int]) -> dict[str, Any]:
         "relay debezium, sink python": {"relay": "debezium", "sink": "python"},
     }
     if PLUGINS:
-        ways["relay outbox, sink connect"] = {"relay": "outbox", "sink": "connect", "connect.plugins": PLUGINS}
+        ways["relay outbox, sink connect"] = {"relay": "outbox", **SINK}
     figures: dict[str, Any] = {}
     with Stack(CONFIG) as stack:
         began = time.monotonic()

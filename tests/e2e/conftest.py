@@ -10,16 +10,9 @@ import pytest
 from docker import DockerClient
 
 from tests.support.stack import engine
+from tests.support.stack.project import LOCAL, PLUGINS
 from tests.support.stack.stack import Stack
 
-PLUGINS = os.environ.get("MILLRACE_CONNECT_PLUGINS", "")
-"""A folder with the real sink connector's release archive; without it services.sink loads the rows."""
-
-CONFIG: dict[str, object] = {
-    "images": "local",
-    "relay": "outbox",
-    **({"sink": "connect", "connect.plugins": PLUGINS} if PLUGINS else {"sink": "python"}),
-}
 _stacks = pytest.StashKey[list[Stack]]()
 HANGS_SECONDS = 900.0
 """A test that takes longer hangs: some restart a dozen containers, JVMs among them, and take down a whole stack."""
@@ -51,7 +44,7 @@ def _looked_at(client: DockerClient) -> set[str]:
 @pytest.fixture(scope="session")
 def stack(clean_engine: None, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The suite's stack, up and healthy. A test leaves it as it found it; orders may stay."""
-    with Stack(CONFIG) as running:
+    with Stack(LOCAL) as running:
         request.config.stash.setdefault(_stacks, []).append(running)
         running.up()
         yield running

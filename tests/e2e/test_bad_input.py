@@ -9,15 +9,15 @@ import pytest
 
 from images.recipes import reference
 from infra.faults import Refusal
-from tests.e2e.conftest import CONFIG
 from tests.support.stack.engine import labelled
+from tests.support.stack.project import LOCAL
 from tests.support.stack.stack import Stack
 
 
 @pytest.fixture
 def fresh() -> Iterator[Stack]:
     """A stack that was never up; nothing of it may come to be."""
-    with Stack({**CONFIG, "kafka.nodes": 1}) as refused:
+    with Stack({**LOCAL, "kafka.nodes": 1}) as refused:
         yield refused
         assert refused.left() == []
 

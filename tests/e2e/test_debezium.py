@@ -67,25 +67,16 @@ def wait_marked(stack: Stack) -> None:
     wait_until(lambda: waiting(stack) == 0, "every delivered row to be marked", MARKED_SECONDS)
 
 
-def wait_for_orders(traffic: Traffic, count: int) -> None:
-    """Waits until so many more orders are acknowledged."""
-    target = traffic.count() + count
-    wait_until(lambda: traffic.count() >= target, f"{count} more orders ({traffic.refused} refused so far)", 60.0)
-
-
 # ---- the switch
 
 
 def switch(stack: Stack, to: dict[str, str]) -> tuple[Changes, set[str]]:
     """Switches while orders come in; what it changed, and the orders acknowledged meanwhile."""
-    traffic = Traffic(stack.url, RATE)
-    try:
-        wait_for_orders(traffic, RATE)
+    with Traffic(stack.url, RATE) as traffic:
+        traffic.wait_for_more(RATE)
         changes = stack.update(to)
         stack.wait_healthy()
-        wait_for_orders(traffic, 2 * RATE)
-    finally:
-        traffic.stop()
+        traffic.wait_for_more(2 * RATE)
     assert traffic.refused == 0, "orders were refused during the switch"
     return changes, traffic.acknowledged
 
@@ -174,14 +165,11 @@ def test_both_send_the_same_bytes_to_the_same_partitions(stack: Stack, debezium:
 def test_a_killed_part_loses_nothing_and_what_was_delivered_is_marked(
     stack: Stack, debezium: ConnectClient, victim: str
 ) -> None:
-    traffic = Traffic(stack.url, RATE)
-    try:
-        wait_for_orders(traffic, RATE)
+    with Traffic(stack.url, RATE) as traffic:
+        traffic.wait_for_more(RATE)
         stack.kill(victim)
         stack.wait_healthy(victim)
-        wait_for_orders(traffic, RATE)
-    finally:
-        traffic.stop()
+        traffic.wait_for_more(RATE)
     wait_marked(stack)
     expect_everything_shown(stack, traffic.acknowledged)
 

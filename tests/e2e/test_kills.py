@@ -22,34 +22,22 @@ VICTIMS = ("relay", "transformer", "sink", "aggregator", "api", "clickhouse", "m
 def test_a_killed_part_loses_nothing_and_doubles_nothing(stack: Stack, victim: str) -> None:
     if victim not in stack.servers():
         victim = "kafka-connect"  # with sink: connect it is who loads the rows
-    traffic = Traffic(stack.url, RATE)
-    try:
-        wait_for_orders(traffic, RATE)
+    with Traffic(stack.url, RATE) as traffic:
+        traffic.wait_for_more(RATE)
         stack.kill(victim)
         stack.wait_healthy(victim)
-        wait_for_orders(traffic, RATE)
-    finally:
-        traffic.stop()
+        traffic.wait_for_more(RATE)
     expect_everything_shown(stack, traffic.acknowledged)
 
 
 def test_each_broker_killed_in_turn_loses_nothing_and_doubles_nothing(stack: Stack) -> None:
-    traffic = Traffic(stack.url, RATE)
-    try:
+    with Traffic(stack.url, RATE) as traffic:
         for broker in BROKERS:
-            wait_for_orders(traffic, RATE)
+            traffic.wait_for_more(RATE)
             stack.kill(broker)
             stack.wait_healthy(broker)
             wait_until(lambda: in_sync(stack), f"every replica in sync after {broker}'s death", 60.0)
-    finally:
-        traffic.stop()
     expect_everything_shown(stack, traffic.acknowledged)
-
-
-def wait_for_orders(traffic: Traffic, count: int) -> None:
-    """Waits until so many more orders are acknowledged."""
-    target = traffic.count() + count
-    wait_until(lambda: traffic.count() >= target, f"{count} more orders ({traffic.refused} refused so far)", 60.0)
 
 
 def test_a_thousand_orders_with_a_broker_killed_in_the_middle(stack: Stack) -> None:
@@ -77,13 +65,12 @@ def test_two_brokers_away_orders_are_taken_and_wait(stack: Stack) -> None:
     wait_until(lambda: pending(stack) == 0, "an empty outbox", 60.0)
     away = Swapped(stack)
     away.go()
-    traffic = Traffic(stack.url, RATE)
     try:
-        wait_for_orders(traffic, 2 * RATE)
-        # what was in flight to the broker that is left may still be acknowledged; most of the orders wait
-        wait_until(lambda: pending(stack) >= RATE, "events that wait in the outbox", 60.0)
+        with Traffic(stack.url, RATE) as traffic:
+            traffic.wait_for_more(2 * RATE)
+            # what was in flight to the broker that is left may still be acknowledged; most of the orders wait
+            wait_until(lambda: pending(stack) >= RATE, "events that wait in the outbox", 60.0)
     finally:
-        traffic.stop()
         away.come_back()
     assert traffic.refused == 0
     stack.wait_healthy(*away.brokers)

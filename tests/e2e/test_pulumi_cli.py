@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.conftest import CONFIG
 from tests.e2e.scenario import live_through
 from tests.support.stack.cli import CliStack
+from tests.support.stack.project import LOCAL
 from tests.support.stack.stack import Stack
 
 # One node: the smallest stack there is, and the only place where that size is tried.
-SMALL = {**CONFIG, "kafka.nodes": 1}
+SMALL = {**LOCAL, "kafka.nodes": 1}
 WITHOUT = "the `pulumi` command is not on the PATH: the program runs through the SDK alone, see tests/README.md"
 
 

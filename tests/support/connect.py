@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-Answer = tuple[int, Any]
+from tests.support.http_server import Answer, Request, answering
 
 
 @dataclass
@@ -149,35 +148,9 @@ def serve_connect() -> Iterator[FakeConnect]:
     """A worker on a free port of 127.0.0.1."""
     fake = FakeConnect()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(request: Request) -> Answer:
+        status, body = fake.answer(request.method, request.target, json.loads(request.body or b"null"))
+        return status, body.encode() if isinstance(body, str) else body
 
-        def _answer(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            status, body = fake.answer(self.command, self.path, json.loads(self.rfile.read(length) or b"null"))
-            data = b"" if body is None else body.encode() if isinstance(body, str) else json.dumps(body).encode()
-            self.send_response(status)
-            if status != 204:
-                self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815 - the names are http.server's
-
-        def handle_one_request(self) -> None:
-            with suppress(ConnectionError):  # a client that did not wait for the answer
-                super().handle_one_request()
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - as inherited
-            """Silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    fake.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with answering(answer) as fake.url:
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

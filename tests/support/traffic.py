@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from typing import Self
 
 import httpx
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from clickhouse_connect.driver.client import Client
 from sqlalchemy.engine import Engine
 
 from services.domain.tables import orders, outbox
+from tests.support.process import wait_until
 
 _WORKERS = 8
 _AGAIN_SECONDS = 0.2
@@ -23,7 +25,10 @@ def not_begun(answer: httpx.Response) -> bool:
 
 
 class Traffic:
-    """Orders at `rate` a second from several clients until stopped; keeps the ids that were acknowledged."""
+    """Orders at `rate` a second from several clients until stopped; keeps the ids that were acknowledged.
+
+    Stopped at the end of the block it is used in.
+    """
 
     def __init__(self, url: str, rate: float) -> None:
         """Start placing orders."""
@@ -36,6 +41,12 @@ class Traffic:
         for thread in self._threads:
             thread.start()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def _work(self, number: int) -> None:
         due = time.monotonic() + number * self._pause / _WORKERS
         with httpx.Client(base_url=self._url, timeout=15.0) as client:
@@ -44,12 +55,14 @@ class Traffic:
                 self._order(client, number)
 
     def _order(self, client: httpx.Client, number: int) -> None:
-        """One order, again as long as it was not begun for want of room: that is no refusal yet."""
+        """One order; again as long as the API has no room for it, which is no refusal yet."""
         items = [{"productId": 101 + number, "quantity": 1}, {"productId": 112, "quantity": 2}]
         order_id = None
         with contextlib.suppress(httpx.HTTPError):
             answer = client.post("/api/orders", json={"userId": 1 + number, "items": items})
-            while not_begun(answer) and not self._halt.wait(_AGAIN_SECONDS):
+            while not_begun(answer):
+                if self._halt.wait(_AGAIN_SECONDS):
+                    return
                 answer = client.post("/api/orders", json={"userId": 1 + number, "items": items})
             order_id = answer.json()["id"] if answer.status_code == httpx.codes.CREATED else None
         with self._lock:
@@ -62,6 +75,11 @@ class Traffic:
         """Orders acknowledged so far."""
         with self._lock:
             return len(self.acknowledged)
+
+    def wait_for_more(self, count: int) -> None:
+        """Waits until so many more orders are acknowledged; AssertionError after a minute."""
+        target = self.count() + count
+        wait_until(lambda: self.count() >= target, f"{count} more orders ({self.refused} refused so far)", 60.0)
 
     def stop(self) -> None:
         """No more orders; waits for those under way."""

@@ -26,17 +26,13 @@ VICTIMS = ("relay", "transformer", "sink", "aggregator", "clickhouse", "api", "b
 @pytest.mark.parametrize("victim", VICTIMS)
 @pytest.mark.timeout(1200)
 def test_a_killed_process_loses_nothing_and_doubles_nothing(demo: Demo, victim: str) -> None:
-    traffic = Traffic(demo.url, RATE)
-    try:
-        wait_until(lambda: traffic.count() >= 100, "orders before the kill", 60.0)
+    with Traffic(demo.url, RATE) as traffic:
+        traffic.wait_for_more(100)
         killed = demo.kill_process(victim)
         wait_until(
             lambda: demo.pids().get(victim, killed) != killed, f"{victim} to be started again\n{demo.output()}", 60.0
         )
-        before = traffic.count()
-        wait_until(lambda: traffic.count() >= before + 100, "orders after the kill", 60.0)
-    finally:
-        traffic.stop()
+        traffic.wait_for_more(100)
     _validate(demo, traffic.acknowledged)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 from collections.abc import Mapping
 
@@ -11,6 +12,12 @@ from tests.support.stack.capture import PROGRAM
 from tests.support.stack.ports import free_block
 
 _KAFKA_NODES = 3
+PLUGINS = os.environ.get("MILLRACE_CONNECT_PLUGINS", "")
+"""A folder with the real sink connector's release archive; without it services.sink loads the rows."""
+
+SINK: dict[str, object] = {"sink": "connect", "connect.plugins": PLUGINS} if PLUGINS else {"sink": "python"}
+LOCAL: dict[str, object] = {"images": "local", "relay": "outbox", **SINK}
+"""The stack of the end-to-end tests."""
 
 
 def run_infra() -> None:
