@@ -1,30 +1,34 @@
-"""The demo from start to verify: `python -m benchmarks.demo` (make bench-demo). Takes about three minutes.
+"""The demo from start to verify: `python -m benchmarks.demo [RATE ...]`. Takes about five minutes.
 
-Starts on an empty folder, replays the purchase log, loads 5,000 orders at 200 a second on top of it, verifies, and
-starts once more with all of that in place. The acceptance tests' launcher is used, so what is timed is `millrace` as
-a person runs it.
+Starts on an empty folder, replays the purchase log, asks the analytics API, loads orders for 20 s at each rate on top
+of it, verifies, and starts once more with all of that in place. The acceptance tests' launcher is used, so what is
+timed is `millrace` as a person runs it.
 """
 
 import json
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import keep, machine
+from services.load import percentile
 from services.settings import PROJECT_ROOT
 from tests.support.demo import Demo
 from tests.support.process import wait_until
 
 LOG = PROJECT_ROOT / "data" / "cdnow_master.txt.gz"
+RATES, SECONDS = (50, 100, 200), 20
+QUERIES = 200
 ORDERS, REVENUE, CUSTOMERS = 69_659, 2_500_315.63, 23_570
 
 
 def timed_start(folder: Path) -> tuple[Demo, float]:
     """A started demo and the seconds from the command to its ready line."""
     began = time.monotonic()
-    demo = Demo(folder)
+    demo = Demo(folder, settings={})
     return demo, round(time.monotonic() - began, 2)
 
 
@@ -44,7 +48,25 @@ def replayed(demo: Demo) -> dict[str, Any]:
     return {**figures, "shown_after_seconds": round(time.monotonic() - began, 1)}
 
 
-def main(rate: int = 200, count: int = 5000) -> int:
+def asked(demo: Demo) -> dict[str, float]:
+    """Milliseconds that the totals of all time take through the analytics API, one question after the other."""
+    took = []
+    for _ in range(QUERIES):
+        began = time.monotonic()
+        demo.get("/api/analytics/stats")
+        took.append(time.monotonic() - began)
+    return {f"p{round(share * 100)}": round(percentile(took, share) * 1000, 1) for share in (0.5, 0.99)}
+
+
+def loaded(demo: Demo, rate: int) -> dict[str, Any]:
+    """What `millrace load` reports, once verify finds no difference."""
+    words = ("load", "--rate", str(rate), "--count", str(rate * SECONDS), "--json")
+    figures: dict[str, Any] = json.loads(demo.millrace(*words, timeout=600).stdout)
+    wait_until(demo.verified, "verify to find no difference", 120)
+    return figures
+
+
+def main(rates: Sequence[int] = RATES) -> int:
     """Runs all of it; returns the exit code."""
     where, figures = machine(), dict[str, Any]()
     with tempfile.TemporaryDirectory(prefix="millrace-bench-") as folder:
@@ -52,10 +74,8 @@ def main(rate: int = 200, count: int = 5000) -> int:
         try:
             figures["replay"] = replayed(demo)
             figures["verify_log"] = json.loads(demo.millrace("verify", "--json", timeout=600).stdout)
-            figures["load"] = json.loads(
-                demo.millrace("load", "--rate", str(rate), "--count", str(count), "--json", timeout=600).stdout
-            )
-            wait_until(demo.verified, "verify to find no difference", 120)
+            figures["analytics_api_ms"] = asked(demo)
+            figures["load"] = {f"{rate} orders/s": loaded(demo, rate) for rate in rates}
             figures["verify_all"] = json.loads(demo.millrace("verify", "--json", timeout=600).stdout)
         finally:
             began = time.monotonic()
@@ -68,4 +88,4 @@ def main(rate: int = 200, count: int = 5000) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:3])))
+    sys.exit(main([int(word) for word in sys.argv[1:]] or RATES))

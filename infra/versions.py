@@ -1,4 +1,4 @@
-"""Every image that is taken as its makers publish it, with the exact version the stack is tested with."""
+"""Every image that is taken as its makers publish it, with its exact version."""
 
 from typing import Final
 

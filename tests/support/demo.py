@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tests.support.traffic import not_begun
 
 MILLRACE = Path(sys.executable).with_name("millrace")
 READY_SECONDS = 90.0
+PATIENT = {"API_QUEUE_SECONDS": "30"}
+"""On a busy machine nobody is to be sent away for the queue's sake."""
 LAST_LINE = "millrace admin actions"
 """Ends what the demo says once it is ready."""
 
@@ -34,7 +37,9 @@ def free_port() -> int:
 class Demo:
     """A running demo; `millrace` runs other commands against it."""
 
-    def __init__(self, data: Path, port: int | None = None, timezone: str = "UTC") -> None:
+    def __init__(
+        self, data: Path, port: int | None = None, timezone: str = "UTC", settings: Mapping[str, str] = PATIENT
+    ) -> None:
         """Start it on `data` (which may hold an earlier demo's) and wait until it says it is ready."""
         self.data, self.port = data, port or free_port()
         self.clickhouse_port = free_port()
@@ -48,7 +53,7 @@ class Demo:
                     *("--timezone", timezone, "--no-metrics"),
                 ],
                 cwd=PROJECT,
-                env={**os.environ, "API_QUEUE_SECONDS": "30"},  # on a busy machine nobody is to be sent away
+                env={**os.environ, **settings},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
