@@ -22,8 +22,7 @@ from images.errors import PluginsError
 from images.files import sha256
 
 SUFFIXES: Final = (".zip", ".tar.gz", ".tgz")
-# How a jar says that it holds a connector, converter or transformation; workers with plugin.discovery=service_load
-# look nowhere else.
+# How a jar says that it holds a connector, converter or transformation.
 _SERVICES: Final = "META-INF/services/org.apache.kafka.connect."
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")

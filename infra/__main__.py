@@ -15,6 +15,7 @@ from infra.components.passwords import Passwords
 from infra.components.prometheus import Prometheus, PrometheusArgs
 from infra.components.services import Service, ServiceArgs
 from infra.components.settings import Settings
+from infra.components.site import IMAGES_LABEL, ZONE_LABEL
 from infra.config import load
 
 config = load()
@@ -46,6 +47,7 @@ mysql = MySQL(
         password=secret.of["mysql-admin"],
         port=ports["mysql"],
         memory=memory["mysql"],
+        made_with={IMAGES_LABEL: config.images, ZONE_LABEL: config.timezone},
     ),
 )
 clickhouse = ClickHouse(
@@ -67,6 +69,8 @@ connect = Connect(
         writer_password=secret.of["clickhouse-writer"],
         debezium_password=secret.of["mysql-debezium"],
         port=ports["connect"],
+        # of the local image it is known that every plugin in it has a manifest
+        discovery="service_load" if config.images == "local" and config.plugins is None else "hybrid_warn",
         memory=memory["connect"],
     ),
 )
@@ -79,6 +83,7 @@ settings = Settings(
     timezone=config.timezone,
     relay_mode=config.relay,
     local=config.bind.startswith("127."),
+    trusted_proxies=config.trusted_proxies,
 )
 jobs = Jobs(site, JobArgs(image=image.millrace, settings=settings, memory=memory["jobs"]))
 topics = jobs.topics(config.partitions, kafka.replicas, kafka.min_in_sync, config.retention_hours, after=kafka.brokers)

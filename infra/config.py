@@ -38,6 +38,7 @@ class Config:
     prefix: str
     bind: str
     timezone: str
+    trusted_proxies: str
     ports: Mapping[str, int]
     memory: Mapping[str, int]
     seed_catalogue: bool
@@ -101,6 +102,7 @@ def load() -> Config:
         prefix=_prefix(_text(given, "prefix")),
         bind=_address(_text(given, "bind")),
         timezone=_zone(_text(given, "timezone")),
+        trusted_proxies=_networks("api.trustedProxies", _text(given, "api.trustedProxies")),
         ports={name: _number(given, f"ports.{name}", port, 1, 65_535) for name, port in keys.PORTS.items()},
         memory={
             name: _number(given, f"memory.{name}", default, least, 1_048_576)
@@ -178,6 +180,18 @@ def _address(value: str) -> str:
         raise refuse(
             "bind", f"is {value!r}", "give an IPv4 address of this machine: 127.0.0.1 for itself alone"
         ) from None
+
+
+def _networks(name: str, value: str) -> str:
+    """Addresses and networks, with commas."""
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            raise refuse(
+                name, f"has {part!r}", "give addresses or networks with commas between, like 172.18.0.1,10.0.0.0/8"
+            ) from None
+    return value
 
 
 def _zone(value: str) -> str:

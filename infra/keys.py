@@ -13,7 +13,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
 }
 """The first is the default."""
 
-TEXTS: Final = {"connect.plugins": "", "prefix": "", "bind": "127.0.0.1", "timezone": "UTC"}
+TEXTS: Final = {"connect.plugins": "", "prefix": "", "bind": "127.0.0.1", "timezone": "UTC", "api.trustedProxies": ""}
 
 NUMBERS: Final = {"kafka.nodes": 3, "kafka.partitions": 6, "kafka.retentionHours": 168}
 

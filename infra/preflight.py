@@ -7,7 +7,7 @@ from typing import Final
 
 from infra.components.images import local_references
 from infra.components.kafka import NODES_LABEL
-from infra.components.site import DEFAULT_STACK, STACK_LABEL
+from infra.components.site import DEFAULT_STACK, IMAGES_LABEL, STACK_LABEL, ZONE_LABEL
 from infra.config import Config
 from infra.engine import Facts, connected, look
 from infra.faults import Refusal, key, refuse
@@ -34,7 +34,7 @@ def faults(config: Config, facts: Facts, free: Callable[[int], str | None]) -> I
     yield from _disk(facts)
     yield from _images(config, facts)
     yield from _names(config, facts)
-    yield from _quorum(config, facts)
+    yield from _made_with(config, facts)
     yield from _ports(config, facts, free)
 
 
@@ -95,15 +95,25 @@ def _stored(config: Config) -> set[str]:
     return {f"{config.prefix}{DEFAULT_STACK}-{part}" for part in parts}
 
 
-def _quorum(config: Config, facts: Facts) -> Iterator[Refusal]:
-    """A node that is started with other voters than its data knows can lose what was acknowledged."""
-    made_for = facts.volumes.get(f"{config.prefix}{DEFAULT_STACK}-kafka1", {}).get(NODES_LABEL)
-    if made_for is not None and made_for != str(config.nodes):
-        yield refuse(
-            "kafka.nodes",
-            f"is {config.nodes}, but the data of this stack was made by {made_for}",
-            f"set it back to {made_for}, or remove the data with `make clean`",
-        )
+def _made_with(config: Config, facts: Facts) -> Iterator[Refusal]:
+    """What cannot change under the data.
+
+    A node that is started with other voters than its data knows can lose what was acknowledged; the image sets have
+    other versions of the servers, and none takes a newer one's data; every order's day was computed in its zone.
+    """
+    fixed = (
+        ("kafka.nodes", "kafka1", NODES_LABEL, str(config.nodes)),
+        ("images", "mysql", IMAGES_LABEL, config.images),
+        ("timezone", "mysql", ZONE_LABEL, config.timezone),
+    )
+    for name, volume, label, value in fixed:
+        made_with = facts.volumes.get(f"{config.prefix}{DEFAULT_STACK}-{volume}", {}).get(label)
+        if made_with is not None and made_with != value:
+            yield refuse(
+                name,
+                f"is {value}, but the data of this stack was made with {made_with}",
+                f"set it back to {made_with}, or remove the data with `make clean`",
+            )
 
 
 def _ports(config: Config, facts: Facts, free: Callable[[int], str | None]) -> Iterator[Refusal]:

@@ -1,9 +1,9 @@
 """Kafka Connect: one worker, its state in Kafka, its secrets in its environment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from string import Template
-from typing import Final
+from typing import Final, Literal
 
 import pulumi
 import pulumi_docker as docker
@@ -17,6 +17,7 @@ from infra.components.site import Site
 ROLE: Final = "kafka-connect"
 PORT: Final = 8083
 _PROPERTIES: Final = "/opt/kafka/config/millrace-connect.properties"
+_LOGGING: Final = "/opt/kafka/config/millrace-log4j2.yaml"
 _HEALTH: Final = "/opt/millrace/http-healthy.sh"
 _JVM: Final = (
     "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxMetaspaceSize=192m -XX:ReservedCodeCacheSize=64m"
@@ -25,13 +26,18 @@ _JVM: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectArgs:
-    """`port`: on this machine. `heap` and `memory` are MiB."""
+    """`port`: on this machine. `heap` and `memory` are MiB.
+
+    `discovery`, how the worker finds plugins: service_load starts some seconds sooner and passes over every plugin
+    without a manifest, the ClickHouse sink among them (KIP-898).
+    """
 
     image: pulumi.Input[str]
     kafka: Kafka
     writer_password: pulumi.Input[str]
     debezium_password: pulumi.Input[str]
     port: int = PORT
+    discovery: Literal["hybrid_warn", "service_load"] = "hybrid_warn"
     heap: int = 384
     memory: int = 896
     depends_on: Sequence[pulumi.Input[pulumi.Resource]] = ()
@@ -51,11 +57,13 @@ class Connect(pulumi.ComponentResource):
             environment={
                 **known,
                 "KAFKA_HEAP_OPTS": f"-Xms{args.heap}m -Xmx{args.heap}m",
+                "KAFKA_LOG4J_OPTS": f"-Dlog4j2.configurationFile={_LOGGING}",
                 "KAFKA_JVM_PERFORMANCE_OPTS": f"{_JVM} {FRESH_ADDRESSES}",
             },
             ports={PORT: args.port},
             uploads={
-                _PROPERTIES: worker_properties(args.kafka, known),
+                _PROPERTIES: worker_properties(args, known),
+                _LOGGING: read("templates/connect-log4j2.yaml"),
                 _HEALTH: read("health/http.sh"),
             },
             grace=30,
@@ -83,8 +91,12 @@ def connector_environment(args: ConnectArgs) -> dict[str, pulumi.Input[str]]:
     }
 
 
-def worker_properties(kafka: Kafka, allowed: Sequence[str] | dict[str, pulumi.Input[str]]) -> str:
+def worker_properties(args: ConnectArgs, allowed: Iterable[str]) -> str:
     """The worker's configuration; connectors may name the variables in `allowed` and no other."""
     return Template(read("templates/connect.properties")).substitute(
-        bootstrap=kafka.bootstrap, port=PORT, replicas=kafka.replicas, allowed="|".join(sorted(allowed))
+        bootstrap=args.kafka.bootstrap,
+        port=PORT,
+        replicas=args.kafka.replicas,
+        discovery=args.discovery,
+        allowed="|".join(sorted(allowed)),
     )

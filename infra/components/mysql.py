@@ -1,6 +1,7 @@
 """MySQL: the truth. What it acknowledged is on the disk and in the binlog."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import pulumi
@@ -44,13 +45,14 @@ _ALIVE: Final = 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" mysqladmin --host=127.0.0.1 --
 
 @dataclass(frozen=True, kw_only=True)
 class MySQLArgs:
-    """`port`: on this machine. `memory` is MiB."""
+    """`port`: on this machine. `memory` is MiB. `made_with`: labels that the volume keeps."""
 
     image: pulumi.Input[str]
     root_password: pulumi.Input[str]
     password: pulumi.Input[str]
     port: int = PORT
     memory: int = 768
+    made_with: Mapping[str, str] = field(default_factory=dict)
 
 
 class MySQL(pulumi.ComponentResource):
@@ -70,7 +72,7 @@ class MySQL(pulumi.ComponentResource):
                 "MYSQL_PASSWORD": args.password,
             },
             ports={PORT: args.port},
-            volumes={"/var/lib/mysql": site.volume(ROLE)},
+            volumes={"/var/lib/mysql": site.volume(ROLE, args.made_with)},
             read_only=True,
             writable={
                 "/run/mysqld": f"uid={_USER_ID},gid={_USER_ID},mode=0755,size=16m",

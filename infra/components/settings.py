@@ -14,7 +14,8 @@ Environment = dict[str, pulumi.Input[str]]
 class Settings:
     """`passwords` as `Passwords.of`; `brokers`: bootstrap servers inside the network; `timezone`: the business zone.
 
-    `local`: ports are published for this machine alone.
+    `local`: ports are published for this machine alone. `trusted_proxies`: addresses and networks, with commas, of
+    proxies that say who the api's client is.
     """
 
     passwords: Mapping[str, pulumi.Output[str]]
@@ -22,6 +23,7 @@ class Settings:
     timezone: str
     relay_mode: str
     local: bool
+    trusted_proxies: str = ""
 
     @property
     def common(self) -> Environment:
@@ -72,8 +74,7 @@ class Settings:
                 **self.mysql("api"),
                 **self.clickhouse("reader"),
                 "MILLRACE_ADMIN_TOKEN": self.passwords["admin-token"],
-                # clients on this machine all come from the address of the network's gateway: as one client
-                **({"API_WRITES_PER_SECOND": "0"} if self.local else {}),
+                **self._clients,
             },
             "relay": {**self.mysql("relay"), **self.kafka, **self.connect, "RELAY_MODE": self.relay_mode},
             "transformer": self.kafka,
@@ -81,6 +82,14 @@ class Settings:
             "aggregator": {**self.mysql("aggregator"), **self.clickhouse("writer")},
             "reconciler": {**self.mysql("reconciler"), **self.clickhouse("writer")},
         }
+
+    @property
+    def _clients(self) -> Environment:
+        """How the api tells its clients apart, whose writes it limits."""
+        if self.trusted_proxies:
+            return {"API_TRUSTED_PROXIES": self.trusted_proxies}
+        # clients on this machine all come from the address of the network's gateway: as one client
+        return {"API_WRITES_PER_SECOND": "0"} if self.local else {}
 
     @property
     def _analytics_users(self) -> Environment:

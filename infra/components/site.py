@@ -10,6 +10,9 @@ import pulumi_docker as docker
 STACK_LABEL: Final = "dev.millrace.stack"
 ROLE_LABEL: Final = "dev.millrace.role"
 DEFAULT_STACK: Final = "millrace"
+IMAGES_LABEL: Final = "dev.millrace.images"
+ZONE_LABEL: Final = "dev.millrace.timezone"
+"""On MySQL's volume: with what the data was made, which cannot change under it."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def load_orders(
             database=settings.clickhouse_database,
             session_timezone=zone,
         )
-        plan = Plan(url or f"http://localhost:{load(ApiSettings).port}", rate, count, users, patience)
+        plan = Plan(url or load(ApiSettings).link, rate, count, users, patience)
         columns = (TextColumn("{task.description:>9}"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, console=err, disable=json_output, transient=True) as bars:
             answered, shown = bars.add_task("answered", total=count), bars.add_task("shown", total=count)

@@ -45,7 +45,9 @@ from services.settings import (
 _MOST_REPLICAS: Final = 3
 _ANSWER_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 0.2
-_ALWAYS: Final = ("mysql", "clickhouse", "api", "relay", "transformer", "aggregator", "reconciler")
+_ALWAYS: Final = ("mysql", "clickhouse", "api", "relay", "transformer", "aggregator", "reconciler", "prometheus")
+_PAGES: Final = ("grafana", "kafka-ui")
+"""In the upstream images only."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Installation:
 
     @property
     def _url(self) -> str:
-        return f"http://localhost:{self._api.port}"
+        return self._api.link
 
     def checks(self) -> list[Check]:
         """All but the probe."""
@@ -156,7 +158,8 @@ class Installation:
         """The containers a stack of this configuration must have."""
         brokers = [f"kafka-local{number}" for number in range(1, self.brokers + 1)]
         sink = ["sink"] if self.stack.stack_sink == "python" else []
-        return [*_ALWAYS, *brokers, *sink, *(["kafka-connect"] if self.wanted_connectors() else [])]
+        pages = _PAGES if self.stack.stack_images == "upstream" else ()
+        return [*_ALWAYS, *brokers, *sink, *pages, *(["kafka-connect"] if self.wanted_connectors() else [])]
 
 
 def diagnose(wait_seconds: float, with_probe: bool, told: Callable[[Report], None]) -> Report:

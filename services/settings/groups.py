@@ -12,6 +12,7 @@ from services.settings.values import Addresses, Brokers, PollingSeconds, ZoneNam
 
 Port = int
 DEFAULT_WRITES_PER_SECOND = 100
+_EVERYWHERE = frozenset({"127.0.0.1", "0.0.0.0", "::", "::1"})  # noqa: S104 - compared with, never listened on
 
 
 class Group(BaseModel):
@@ -172,6 +173,11 @@ class ApiSettings(Group):
         None, min_length=16, description="an admin token beside those of `millrace admin`, named bootstrap"
     )
 
+    @property
+    def link(self) -> str:
+        """Where clients on this machine reach it."""
+        return f"http://{'localhost' if self.api_host in _EVERYWHERE else self.api_host}:{self.port}"
+
 
 class PaymentSettings(Group):
     payment_timeout: float = Field(
@@ -290,6 +296,9 @@ class StackSettings(Group):
     )
     stack_prefix: str = Field(
         "", validation_alias="MILLRACE_STACK_PREFIX", description="prefix of the stack's container names"
+    )
+    stack_images: Literal["upstream", "local"] | None = Field(
+        None, validation_alias="MILLRACE_IMAGES", description="the image set of the stack; unset: there is none"
     )
     stack_sink: Literal["connect", "python"] | None = Field(
         None, validation_alias="MILLRACE_SINK", description="what loads ClickHouse in the stack; unset: there is none"

@@ -46,6 +46,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"bind": "localhost"}, "millrace:bind is 'localhost': give an IPv4 address of this machine"),
     ({"bind": "::1"}, "millrace:bind is '::1': give an IPv4 address of this machine"),
     ({"bind": "127.0.0.01"}, "millrace:bind is '127.0.0.01': give an IPv4 address of this machine"),
+    ({"api.trustedProxies": "proxy, 10.0.0.1"}, "millrace:api.trustedProxies has 'proxy': give addresses or networks"),
     ({"seedCatalogue": "maybe"}, "millrace:seedCatalogue is 'maybe': choose true or false"),
     ({"images": "local"}, "millrace:sink is connect, but the local Connect image has no ClickHouse sink: set "),
     ({"connect.plugins": "/nowhere"}, "millrace:connect.plugins names /nowhere, which is not a folder: "),
@@ -124,6 +125,7 @@ EFFECTS: list[tuple[str, str, Holds]] = [
     ("prefix", "x-", lambda p: {one.physical[:2] for one in p.of(CONTAINER).values()} == {"x-"}),
     ("bind", "192.0.2.1", lambda p: p.containers["api"].inputs["ports"][0]["ip"] == "192.0.2.1"),
     ("timezone", "Asia/Seoul", lambda p: "<session_timezone>Asia/Seoul<" in _files(p, "clickhouse")),
+    ("api.trustedProxies", "172.18.0.1", lambda p: _env(p, "api")["API_TRUSTED_PROXIES"] == "172.18.0.1"),
     ("seedCatalogue", "false", lambda p: "--seed-catalogue" not in p.containers["database-job"].inputs["command"]),
     ("preflight", "false", lambda p: True),  # test_preflight.py shows that it is looked at otherwise
     ("connect.plugins", "", lambda p: True),  # test_images.py shows what a folder does
@@ -142,6 +144,13 @@ MEMORY_OF = {
 @pytest.mark.parametrize(("key", "value", "holds"), EFFECTS, ids=[one[0] for one in EFFECTS])
 def test_a_key_has_its_effect(key: str, value: str, holds: Holds) -> None:
     assert holds(captured(DEFAULT, **{key: value}))
+
+
+def test_writes_are_limited_where_the_api_can_tell_its_clients_apart() -> None:
+    """Behind the gateway of the stack's network all clients of this machine are one."""
+    assert _env(captured(DEFAULT), "api")["API_WRITES_PER_SECOND"] == "0"
+    for more in ({"bind": "192.0.2.1"}, {"api.trustedProxies": "172.18.0.1"}):
+        assert "API_WRITES_PER_SECOND" not in _env(captured(DEFAULT, **more), "api"), more
 
 
 @pytest.mark.parametrize("port", keys.PORTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -47,6 +48,38 @@ def test_the_workers_state_is_as_safe_as_the_topics(nodes: str) -> None:
     assert found["offset.flush.interval.ms"] == "1000"
     assert found["connector.client.config.override.policy"] == "All"
     assert len(found["bootstrap.servers"].split(",")) == int(nodes)
+
+
+@pytest.mark.parametrize(
+    ("variant", "discovery"),
+    [
+        ({"images": "upstream", "sink": "connect"}, "hybrid_warn"),
+        ({"images": "upstream", "sink": "python"}, "hybrid_warn"),
+        ({"images": "local", "sink": "connect"}, "hybrid_warn"),
+        ({"images": "local", "sink": "python"}, "service_load"),
+    ],
+)
+def test_a_plugin_without_a_manifest_is_found(variant: dict[str, str], discovery: str) -> None:
+    """The ClickHouse sink's release has none for its connector. The local image's own plugin is known to have one."""
+    assert properties(captured(tuple(variant.items())))["plugin.discovery"] == discovery
+
+
+def test_everything_is_logged_to_the_container_which_rotates_it() -> None:
+    program = captured(DEFAULT)
+    (file,) = (one for one in program.containers["kafka-connect"].inputs["uploads"] if one["file"].endswith(".yaml"))
+    assert environment(program)["KAFKA_LOG4J_OPTS"] == f"-Dlog4j2.configurationFile={file['file']}"
+    assert re.findall(r"target: (\S+)", file["content"]) == ["SYSTEM_OUT"]
+    assert "File" not in file["content"]
+    (server,) = (
+        one["content"]
+        for one in program.containers["clickhouse"].inputs["uploads"]
+        if one["file"].endswith("config.d/millrace.xml")
+    )
+    logger = ElementTree.fromstring(server).find("logger")  # noqa: S314 - our own file
+    assert logger is not None
+    assert (logger.findtext("console"), logger.findtext("level")) == ("true", "information")
+    removed = {child.tag for child in logger if child.get("remove")}
+    assert removed == {"log", "errorlog"}, "files that nothing rotates away"
 
 
 def test_the_rest_interface_is_published_and_looked_at() -> None:

@@ -11,10 +11,11 @@ import pytest
 from infra import preflight
 from infra.components.images import local_references
 from infra.components.kafka import NODES_LABEL
-from infra.components.site import ROLE_LABEL, STACK_LABEL
+from infra.components.site import IMAGES_LABEL, ROLE_LABEL, STACK_LABEL, ZONE_LABEL
 from infra.config import Config
 from infra.engine import Container, Facts
 from infra.faults import Refusal
+from tests.infra.variants import DEFAULT, captured
 from tests.support.stack.capture import capture
 
 GIB = 2**30
@@ -107,12 +108,33 @@ def test_names_of_this_stack_are_its_own(upstream: Config) -> None:
     assert found(upstream, facts) == []
 
 
-def test_the_quorum_cannot_change_under_the_data() -> None:
-    volumes = {"millrace-kafka1": {**OURS, NODES_LABEL: "3"}}
-    facts = dataclasses.replace(SOUND, volumes=volumes)
-    assert found(config(kafka_nodes="3"), facts) == []
-    (line,) = found(config(kafka_nodes="1"), facts)
-    assert line.startswith("millrace:kafka.nodes is 1, but the data of this stack was made by 3: set it back to 3")
+@pytest.mark.parametrize(
+    ("volume", "label", "key", "made_with", "other"),
+    [
+        ("kafka1", NODES_LABEL, "kafka.nodes", "3", "1"),
+        ("mysql", ZONE_LABEL, "timezone", "UTC", "Asia/Seoul"),
+        ("mysql", IMAGES_LABEL, "images", "upstream", "local"),
+    ],
+)
+def test_what_the_data_was_made_with_cannot_change_under_it(
+    volume: str, label: str, key: str, made_with: str, other: str
+) -> None:
+    local = frozenset(local_references(None).values())
+    facts = dataclasses.replace(SOUND, volumes={f"millrace-{volume}": {**OURS, label: made_with}}, images=local)
+    assert found(config(**{key: made_with}), facts) == []
+    (line,) = found(config(sink="python", **{key: other}), facts)
+    assert line.startswith(f"millrace:{key} is {other}, but the data of this stack was made with {made_with}: set it")
+    assert "`make clean`" in line
+    unlabelled = dataclasses.replace(facts, volumes={f"millrace-{volume}": OURS})
+    assert found(config(sink="python", **{key: other}), unlabelled) == []
+
+
+def test_the_volumes_say_what_their_data_was_made_with() -> None:
+    program = captured(DEFAULT, timezone="Asia/Seoul", kafka_nodes="1")
+    volumes = program.of("docker:index/volume:Volume")
+    of = {name: {one["label"]: one["value"] for one in made.inputs["labels"]} for name, made in volumes.items()}
+    assert of["mysql-data"].items() >= {IMAGES_LABEL: "upstream", ZONE_LABEL: "Asia/Seoul"}.items()
+    assert of["kafka1-data"][NODES_LABEL] == "1"
 
 
 def test_local_images_that_are_missing_or_stale_are_named() -> None:

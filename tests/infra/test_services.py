@@ -37,7 +37,6 @@ KNOWN = {one for group in GROUPS for field, info in group.model_fields.items() f
 # For people and for make, not for `millrace`.
 FOR_PEOPLE = {
     "GRAFANA_ADMIN_PASSWORD",
-    "MILLRACE_IMAGES",
     "MILLRACE_KAFKA_NODES",
     "MYSQL_ROOT_PASSWORD",
     "PROMETHEUS_URL",
@@ -80,6 +79,13 @@ def test_people_outside_have_complete_settings(empty_environment: pytest.MonkeyP
         settings.load(group)
     assert settings.load(settings.ClickHouseSettings).url == "http://localhost:8123"
     assert settings.load(settings.StackSettings).stack_sink == "python"
+    assert settings.load(settings.ApiSettings).link == "http://localhost:3000"
+
+
+def test_people_outside_find_the_api_where_it_is_published(empty_environment: pytest.MonkeyPatch) -> None:
+    for variable, value in captured(SINK, bind="192.0.2.1").outputs["environment"].items():
+        empty_environment.setenv(variable, value)
+    assert settings.load(settings.ApiSettings).link == "http://192.0.2.1:3000"
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=name)

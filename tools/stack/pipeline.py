@@ -121,7 +121,7 @@ def run(deletion: bool, patience: float = _PATIENCE) -> int:
     load(AnalyticsReaderSettings)
     if api.millrace_admin_token is None:
         raise Refusal("MILLRACE_ADMIN_TOKEN is not set: `make up` and `make demo` set it for their own installation")
-    url = f"http://localhost:{api.port}"
+    url = api.link
     engine = database.connect(database_settings)
 
     def connect() -> clickhouse.Client:

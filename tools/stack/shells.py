@@ -34,7 +34,7 @@ def page(role: str) -> int:
         if known.get("MILLRACE_IMAGES") == "local":
             raise Refusal(
                 f"{role} is left out of the local image set: it can be had from an image registry only "
-                "(pulumi config set millrace:images upstream)"
+                '(`make clean`, for the data cannot be kept, then `make up CONFIG="images=upstream"`)'
             )
         raise Refusal(f"this stack has no {role}: `make up` makes what is missing")
     link = f"http://{stack.published(stack.find(role), _PAGES[role])}"

@@ -67,6 +67,13 @@ def test_a_stack_gets_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
             ["outbox-debezium"],
             "analytics-sink",
             {"sink", "kafka-connect"},
+            {"grafana", "kafka-ui"},
+        ),
+        (
+            {"MILLRACE_IMAGES": "upstream"},
+            ["clickhouse-sink-orders"],
+            "connect-clickhouse-sink-orders",
+            {"grafana", "kafka-ui"},
             set(),
         ),
     ],
@@ -82,8 +89,18 @@ def test_what_a_stack_must_have_follows_its_configuration(
     found = installation(monkeypatch, STACK, changed)
     assert found.wanted_connectors() == connectors
     assert [reader.group for reader in found.readers()] == ["order-event-transformer", readers]
-    always = {"mysql", "clickhouse", "api", "relay", "transformer", "aggregator", "reconciler", "kafka-local3"}
-    assert always | there <= set(found.roles())
+    always = {
+        "mysql",
+        "clickhouse",
+        "api",
+        "relay",
+        "transformer",
+        "aggregator",
+        "reconciler",
+        "kafka-local3",
+        "prometheus",
+    }
+    assert always | there | {"kafka-local3"} <= set(found.roles())
     assert not not_there & set(found.roles())
 
 

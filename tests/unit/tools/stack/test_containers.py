@@ -208,4 +208,4 @@ def test_a_part_that_the_local_set_leaves_out_says_so(run: Run, folder: StackFol
     folder.write_environment({"MILLRACE_IMAGES": "local"})
     line = run("page", "kafka-ui").refusal
     assert "kafka-ui is left out of the local image set" in line
-    assert "millrace:images upstream" in line
+    assert 'make up CONFIG="images=upstream"' in line
