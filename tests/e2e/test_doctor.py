@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from services.domain.tables import outbox
+from tests.e2e.oracle import forget_restated
 from tests.support.process import wait_until
 from tests.support.stack.stack import Stack
 
@@ -18,14 +17,7 @@ from tests.support.stack.stack import Stack
 def forget_probes(stack: Stack) -> Iterator[None]:
     """Orders told anew by a probe are not taken for orders that a repair told anew."""
     yield
-    restated = outbox.c.event_type == "OrderRestated"
-
-    def delivered() -> bool:
-        with stack.mysql().begin() as connection:
-            connection.execute(sa.delete(outbox).where(restated, outbox.c.processed == sa.true()))
-            return not connection.scalar(sa.select(sa.func.count()).select_from(outbox).where(restated))
-
-    wait_until(delivered, "the probes' events to be delivered", 60.0)
+    forget_restated(stack)
 
 
 def examined(stack: Stack, *options: str, **more: str) -> dict[str, Any]:
