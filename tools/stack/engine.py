@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.settings import StackSettings, load
 from tools.stack.folder import StackFolder
 from tools.stack.refusal import Failed, Refusal
 from tools.stack.shell import last_line, need, read, show
@@ -60,9 +59,7 @@ class Stack:
     """The stack of this machine, found by the label of its prefix."""
 
     def __init__(self, folder: StackFolder | None = None) -> None:
-        known = load(StackSettings, (folder or StackFolder()).environment_file)
-        self.prefix = known.stack_prefix
-        self.label = f"{STACK_LABEL}={known.stack_label}"
+        self.label = f"{STACK_LABEL}={(folder or StackFolder()).label()}"
 
     def containers(self) -> list[Container]:
         """All of them, ended ones included, by name. Raises Refusal without an engine."""

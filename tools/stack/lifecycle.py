@@ -30,7 +30,9 @@ def up(given: Mapping[str, str]) -> int:
     pulumi.select()
     if pulumi.configured("images", given) == "local":
         _build_images(pulumi.configured("connect.plugins", given))
-    _forget_failed_jobs(pulumi.configured("prefix", given))
+    prefix = pulumi.configured("prefix", given)
+    _forget_failed_jobs(prefix)
+    folder.remember_prefix(prefix)  # what comes up halfway has to be found too
     pulumi.up(given)
     outputs = pulumi.outputs()
     environment = _settings(outputs)

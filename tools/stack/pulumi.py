@@ -32,11 +32,14 @@ class Pulumi:
             raise Refusal(f"pulumi cannot open the stack {STACK}: {last_line(answer.err)}")
 
     def configured(self, key: str, given: Mapping[str, str]) -> str:
-        """A configuration value: as given now, or as it is kept, or ""."""
+        """A configuration value: as given now, or as it is kept, or "" where it is not set. Raises Refusal."""
         if key in given:
             return given[key]
         answer = self._read("config", "get", f"{NAMESPACE}:{key}", "--stack", STACK)
-        return answer.out.strip() if answer.code == 0 else ""
+        if answer.code and not ("configuration key" in answer.err and "not found" in answer.err):
+            # taken for "" it would be the prefix of another stack
+            raise Refusal(f"pulumi does not tell {NAMESPACE}:{key}: {last_line(answer.err)}")
+        return "" if answer.code else answer.out.strip()
 
     def up(self, given: Mapping[str, str]) -> None:
         """`pulumi up`, shown. ``given`` is configured first and kept. Raises Failed."""

@@ -1,62 +1,16 @@
-"""up, down and clean, with a Pulumi that writes down what it is asked."""
+"""up and down, with a Pulumi that writes down what it is asked."""
 
 from __future__ import annotations
 
-import json
 import stat
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.web import Api, serve
-from tests.unit.tools.stack.conftest import Run, docker
+from tests.support.web import Api
+from tests.unit.tools.stack.conftest import ENVIRONMENT, Run, docker, pulumi
 from tests.unit.tools.stack.programs import Programs, Says
-from tools.stack import lifecycle
 from tools.stack.folder import StackFolder
-from tools.stack.refusal import Refusal
-
-ENVIRONMENT = {"MYSQL_HOST": "127.0.0.1", "MYSQL_PASSWORD": "geheim", "MILLRACE_SINK": "python", "PORT": "3000"}
-OUTPUTS = {"api": "http://localhost:3000/api", "grafana": "not in the local image set", "environment": ENVIRONMENT}
-HANDED_ON = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_CONFIG_PASSPHRASE", "DOCKER_HOST")
-
-
-@pytest.fixture
-def machine(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """Pulumi, an engine's API for its SDK, and stand-ins for `python -m images` and `millrace`."""
-    pulumi(programs)
-    for name in ("images", "millrace"):
-        programs.put(name, {"*": Says(f"{name} ran\n")}, ("MYSQL_PASSWORD", "PORT"))
-    monkeypatch.setattr(lifecycle, "IMAGES", (str(programs.bin / "images"),))
-    monkeypatch.setattr(lifecycle, "MILLRACE", programs.bin / "millrace")
-    with serve() as engine:
-        engine.answers[("GET", "/version")] = (200, {"ApiVersion": "1.41"})
-        engine.answers[("GET", "/v1.41/_ping")] = (200, b"OK")
-        engine.anything = lambda _method, _path: (200, [])
-        monkeypatch.setenv("DOCKER_HOST", engine.url.replace("http://", "tcp://"))
-        yield engine
-
-
-def pulumi(programs: Programs, **says: Says) -> None:
-    """The CLI; ``says`` by the first word of what it is asked, config_KEY for configuration."""
-    kept = {
-        f"config get millrace:{name.removeprefix('config_')} *": what
-        for name, what in says.items()
-        if name.startswith("config_")
-    }
-    programs.put(
-        "pulumi",
-        {
-            **kept,
-            "config get *": Says(err="error: configuration key not found\n", code=1),
-            "stack select *": says.get("select", Says()),
-            "stack output *": says.get("output", Says(json.dumps(OUTPUTS))),
-            "up *": says.get("up", Says("Updating (dev)\n")),
-            "destroy *": says.get("destroy", Says("Destroying (dev)\n")),
-        },
-        HANDED_ON,
-    )
 
 
 def asked(programs: Programs, verb: str) -> str:
@@ -245,86 +199,3 @@ def test_a_down_that_fails_can_be_repeated(programs: Programs, run: Run, machine
     pulumi(programs, destroy=Says("error: network has active endpoints\n", code=255))
     assert "pulumi destroy failed (exit code 255)" in run("down").failure
     assert (tmp_path / "stack" / "millrace.env").exists(), "it may still be up"
-
-
-# ---- clean
-
-THINGS = {
-    "ps --all --format {{.Names}} *": Says("mysql\nrelay\n"),
-    "network ls *": Says("millrace\n"),
-    "volume ls *": Says("millrace-mysql\n"),
-}
-REMOVING = ["rm --force --volumes mysql relay", "network rm millrace", "volume rm millrace-mysql"]
-
-
-def removed(programs: Programs) -> list[str]:
-    return [call for call in programs.calls("docker") if " rm " in f" {call} "]
-
-
-def test_clean_removes_by_label_containers_first(programs: Programs, run: Run, folder: StackFolder) -> None:
-    docker(programs, says=THINGS)
-    shown = run("clean", "--yes", "1")
-    assert (shown.code, removed(programs)) == (0, REMOVING)
-    assert "removed 2 containers\nremoved 1 network\nremoved 1 volume\n" in shown.out
-    assert all("label=dev.millrace.stack=millrace" in call for call in programs.calls("docker") if " ls" in call)
-    assert not folder.environment_file.exists()
-
-
-def test_clean_without_a_terminal_and_without_yes_removes_nothing(
-    programs: Programs, run: Run, folder: StackFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    docker(programs, says=THINGS)
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
-    assert "YES=1" in run("clean").refusal
-    assert removed(programs) == []
-    assert folder.environment_file.exists()
-
-
-@pytest.mark.parametrize(("answer", "goes"), [("y", True), ("YES", True), ("", False), ("no", False)])
-def test_clean_asks_first(
-    programs: Programs, run: Run, monkeypatch: pytest.MonkeyPatch, answer: str, goes: bool
-) -> None:
-    docker(programs, says=THINGS)
-    questions: list[str] = []
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-
-    def ask(question: str) -> str:
-        questions.append(question)
-        return answer
-
-    monkeypatch.setattr("builtins.input", ask)
-    ended = run("clean")
-    assert questions == [
-        "remove 2 containers, 1 network, 1 volume of dev.millrace.stack=millrace, with every order in them? [y/N] "
-    ]
-    assert (ended.code, removed(programs)) == ((0, REMOVING) if goes else (2, []))
-
-
-def test_clean_of_nothing_says_so(programs: Programs, run: Run) -> None:
-    docker(programs)
-    assert "nothing on this engine has the label dev.millrace.stack=millrace" in run("clean").out
-    assert removed(programs) == []
-
-
-def test_what_cannot_be_removed_is_told(programs: Programs, run: Run) -> None:
-    docker(programs, says={**THINGS, "volume rm *": Says(err="volume is in use\n", code=1)})
-    assert "not every volume was removed: volume is in use" in run("clean", "--yes", "1").failure
-
-
-# ---- the folder
-
-
-@pytest.mark.parametrize("value", ["it's", "a$b", "a\nb", "a\\b"])
-def test_a_value_that_the_file_cannot_hold_is_refused(tmp_path: Path, value: str) -> None:
-    folder = StackFolder(tmp_path / "stack")
-    with pytest.raises(Refusal, match="BUSINESS_TIMEZONE, X cannot be written"):
-        folder.write_environment({"X": value, "BUSINESS_TIMEZONE": value, "Y": "fine"})
-    assert not folder.environment_file.exists()
-
-
-def test_what_is_written_is_read_back_as_it_was(tmp_path: Path) -> None:
-    folder = StackFolder(tmp_path / "stack")
-    values = {"EMPTY": "", "URL": "mysql://a:b@c:1/d?e=f#g", "SPACES": " a b "}
-    folder.write_environment(values)
-    assert folder.environment() == values
-    assert stat.S_IMODE(folder.root.stat().st_mode) == 0o700
