@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -55,23 +55,29 @@ def with_parents(names: Iterable[str]) -> list[str]:
     return list(wanted)
 
 
-def build(engine: Engine, names: Iterable[str], plugins: Path | None, say: Say) -> list[Built]:
+def build(engine: Engine, names: Collection[str], plugins: Path | None, say: Say) -> list[Built]:
     """Build those of `names`, and of what they are built upon, that the engine does not have.
 
     Raises:
         ImagesError: one cannot be built; the others were finished first.
     """
+    if not _missing(engine, names, plugins):
+        return []  # whoever may not write here can still use what there is
     with _alone(say):
-        wanted = {name: reference(name, plugins if name == "connect" else None) for name in with_parents(names)}
-        if "connect" in wanted and plugins is not None:
-            check_plugins(plugins)
-        there = engine.images()
-        missing = [name for name in wanted if wanted[name] not in there]
+        missing = _missing(engine, names, plugins)  # the build that was waited for may have made them
         if not missing:
             return []
         _check_tools(missing)
         _check_disk(engine, missing)
         return _Builder(engine, plugins, say).run(missing)
+
+
+def _missing(engine: Engine, names: Iterable[str], plugins: Path | None) -> list[str]:
+    wanted = {name: reference(name, plugins if name == "connect" else None) for name in with_parents(names)}
+    if "connect" in wanted and plugins is not None:
+        check_plugins(plugins)
+    there = engine.images()
+    return [name for name in wanted if wanted[name] not in there]
 
 
 class _Builder:
@@ -117,6 +123,8 @@ class _Builder:
                     future.result()
                 except ImagesError as error:
                     failure = failure or ImagesError(f"{step[1]}: {error}")
+                except PermissionError as denied:
+                    failure = failure or ImagesError(f"{step[1]}: {_unusable(denied)}")
                 else:
                     steps.done(step)
         return failure
@@ -206,9 +214,13 @@ def _scratch() -> Path:
 
 @contextlib.contextmanager
 def _alone(say: Say) -> Iterator[None]:
-    """One build on this checkout at a time."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("a+", encoding="ascii") as lock:
+    """One build on this checkout at a time. Raises ImagesError when the lock cannot be had."""
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        opened = (CACHE / "lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise ImagesError(_unusable(error)) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -221,6 +233,11 @@ def _alone(say: Say) -> Iterator[None]:
         # What an interrupted build left.
         subprocess.run(["rm", "-rf", "--one-file-system", CACHE / "work"], check=False)
         yield
+
+
+def _unusable(error: OSError) -> str:
+    """A file of the cache that is in the way, most often root's since `sudo make images`; and what to do about it."""
+    return f"{error.filename or CACHE} cannot be used ({error.strerror}): sudo chown -R $(id -u) {CACHE}"
 
 
 def _check_tools(missing: list[str]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
+import os
 import tarfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -187,6 +189,61 @@ def test_builds_of_a_checkout_take_turns(world: World, tmp_path: Path) -> None:
         assert world.engine.there == {}
     other.join(30)
     assert set(world.engine.there) == {"millrace-local/base:base", "millrace-local/left:baseleft"}
+
+
+def test_a_build_that_was_waited_for_is_not_done_again(world: World, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    with (tmp_path / "cache" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        other = threading.Thread(target=world.build, args=("left",))
+        other.start()
+        wait_until(lambda: bool(world.said), "the other build's word")
+        for name in ("base", "left"):
+            world.engine.add(world.reference(name))
+    other.join(30)
+    assert world.engine.contexts == {}
+
+
+def denied(path: Path) -> PermissionError:
+    """What an ordinary user gets of a file that `sudo make images` left; root may open it."""
+    return PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+
+@pytest.fixture
+def cache_of_root(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what images are made of, after `sudo make images`, for everybody else."""
+    cache, opened = tmp_path / "cache", Path.open
+
+    def refuse(path: Path, mode: str = "r", *rest: Any, **named: Any) -> IO[Any]:
+        if path.is_relative_to(cache) and mode != "r":
+            raise denied(path)
+        return opened(path, mode, *rest, **named)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    return cache
+
+
+def test_who_lacks_no_image_needs_no_lock(world: World, cache_of_root: Path) -> None:
+    for name in ("base", "left"):
+        world.engine.add(world.reference(name))
+    assert world.build("left") == []
+
+
+def test_a_lock_of_root_is_one_line_with_its_remedy(world: World, cache_of_root: Path) -> None:
+    with pytest.raises(ImagesError) as refused:
+        world.build("left")
+    assert str(refused.value) == (
+        f"{cache_of_root}/lock cannot be used (Permission denied): sudo chown -R $(id -u) {cache_of_root}"
+    )
+
+
+def test_what_else_root_left_is_one_line_too(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def bootstrap(*_: object) -> None:
+        raise denied(tmp_path / "cache" / "log" / "base.log")
+
+    monkeypatch.setattr(building, "_bootstrap", bootstrap)
+    with pytest.raises(ImagesError, match=r"^base: .*/cache/log/base\.log cannot be used .*: sudo chown -R"):
+        world.build("left")
 
 
 @pytest.mark.parametrize(
