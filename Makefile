@@ -116,7 +116,7 @@ kafka-cluster-info: dev-venv ## the quorum: leader, voters, and how far behind t
 	@$(ON_STACK) $@
 
 .PHONY: register-connector connector-status connector-restart connector-delete
-register-connector: dev-venv ## give a connector its declared configuration, and start it (CONNECTOR=name)
+register-connector: dev-venv ## give the ClickHouse sink, or CONNECTOR=name, its declared configuration, and start it
 	@$(ON_STACK) $@ --connector "$(CONNECTOR)"
 
 connector-status: dev-venv ## connectors, their tasks, and why one failed (CONNECTOR=name)

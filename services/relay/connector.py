@@ -95,7 +95,8 @@ class Connector:
             self._troubles.have(
                 Trouble.CONNECTOR_MISSING,
                 f"there is no connector {CONNECTOR}: events wait in the outbox",
-                f"register schemas/connect/{CONNECTOR}.json (make register-connector), or set RELAY_MODE=outbox",
+                f"register schemas/connect/{CONNECTOR}.json (make register-connector CONNECTOR={CONNECTOR}), "
+                "or set RELAY_MODE=outbox",
                 grace=5,
             )
             return False

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from services.clients.connect import ConnectClient, ConnectError, ConnectorStatus, NoSuchConnector, State
+from services.doctor.connectors import SINK_CONNECTOR
 from services.settings import PROJECT_ROOT, ConnectSettings, load
 from tools.stack.refusal import Failed, Refusal
 
@@ -18,7 +19,8 @@ def _client() -> ConnectClient:
 
 
 def register(name: str) -> int:
-    """Gives the connector its declared configuration, making it if need be, and starts it."""
+    """Gives the connector ("": the sink) its declared configuration, making it if need be, and starts it."""
+    name = name or SINK_CONNECTOR
     file = DECLARED / f"{name}.json"
     if not file.exists():
         known = ", ".join(sorted(path.stem for path in DECLARED.glob("*.json")))

@@ -75,6 +75,14 @@ def test_no_connector_has_no_offset(stage: Stage) -> None:
     assert not stage.connector.works()
 
 
+def test_a_connector_that_is_not_there_is_registered_by_its_name(stage: Stage) -> None:
+    stage.connect.state = None
+    with capture_logs() as said:
+        stage.after(0)
+        stage.after(6)
+    assert "make register-connector CONNECTOR=outbox-debezium" in said[0]["remedy"]
+
+
 def test_a_failed_task_is_named_by_its_last_cause_with_the_remedy(stage: Stage) -> None:
     stage.connect.failed_with = TRACE
     with capture_logs() as said:

@@ -40,6 +40,18 @@ def test_registering_makes_the_declared_connector(worker: FakeConnect, declared:
     assert worker.connectors[SINK].config == {"tasks.max": "2"}
 
 
+def test_registering_without_a_name_registers_the_sink(worker: FakeConnect, declared: Path, run: Run) -> None:
+    shown = run("register-connector", "--connector", "")
+    assert (shown.code, shown.out) == (0, f"{SINK}: registered\n")
+    assert list(worker.connectors) == [SINK]
+
+
+def test_deleting_without_a_name_deletes_nothing(worker: FakeConnect, run: Run) -> None:
+    worker.connectors[SINK] = FakeConnector({})
+    assert f"make connector-delete CONNECTOR={SINK}" in run("connector-delete", "--connector", "").refusal
+    assert list(worker.connectors) == [SINK]
+
+
 def test_registering_again_gives_the_declared_configuration_and_starts_it(
     worker: FakeConnect, declared: Path, run: Run
 ) -> None:

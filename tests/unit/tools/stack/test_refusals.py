@@ -66,7 +66,6 @@ def test_without_pulumi_it_says_how_to_get_it(programs: Programs, run: Run, word
         (("kafka-create-topic", "--topic", "t", "--partitions", "-1"), "PARTITIONS=-1"),
         (("kafka-describe-topic", "--topic", " "), "make kafka-describe-topic TOPIC=order.events"),
         (("kafka-consumer-lag", "--group", ""), "make kafka-consumer-lag GROUP=order-event-transformer"),
-        (("register-connector",), "make register-connector CONNECTOR=clickhouse-sink-orders"),
         (("connector-restart", "--connector", ""), "make connector-restart CONNECTOR="),
         (("connector-delete",), "make connector-delete CONNECTOR="),
         (("logs", "--tail", "many"), "TAIL=many is not a whole number"),
