@@ -33,6 +33,7 @@ def images(
     wanted = names or [name for name in NAMES if name != "connect" or connect_plugins]
     started = time.monotonic()
     try:
+        connect_plugins = connect_plugins and _at_home(connect_plugins)
         engine = Engine()
         seconds = {}
         if not only_list:
@@ -53,6 +54,14 @@ def images(
         for row in rows:
             size = f"{row['size'] / 1e6:6.0f} MB" if row["built"] else "  missing"
             print(f"{row['name']:12}{size}  {row['reference']}")
+
+
+def _at_home(folder: Path) -> Path:
+    """With ~ in full: out of quotes and out of Pulumi's configuration it comes as it was written."""
+    try:
+        return folder.expanduser()
+    except RuntimeError:
+        raise ImagesError(f"{folder} cannot be found: there is no such user, name the folder in full") from None
 
 
 def _rows(engine: Engine, names: list[str], plugins: Path | None, seconds: dict[str, float]) -> list[dict[str, Any]]:

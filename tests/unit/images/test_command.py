@@ -80,12 +80,22 @@ def test_connect_is_listed_for_those_who_name_its_plugins(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("fake")
+def test_a_folder_in_ones_home_is_found_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "a.zip").write_bytes(b"an archive")
+    answer = CliRunner().invoke(command.app, ["--list", "--connect-plugins", "~/plugins"])
+    assert reference("connect", tmp_path / "plugins") in answer.stdout
+
+
+@pytest.mark.usefixtures("fake")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--list", "grafana"], "images: there is no image grafana: there are base,"),
         (["--list", "connect"], "images: the image connect is made of a folder of plugin archives"),
         (["--list", "--connect-plugins", "/nowhere"], "images: /nowhere is not a folder"),
+        (["--list", "--connect-plugins", "~no.body/x"], "images: ~no.body/x cannot be found: there is no such user"),
     ],
 )
 def test_what_cannot_be_named_ends_with_a_line(arguments: list[str], said: str) -> None:
