@@ -60,6 +60,8 @@ clean-demo: demo-venv ## throw the demo's data away (stop the demo first)
 ##@ Stack
 
 ON_STACK := $(BIN)/python -m tools.stack
+# What asks the engine itself knows no Docker contexts (rootless, Colima): it is told where the current one is.
+ON_ENGINE := $(ON_STACK) on-engine --
 
 .PHONY: up down restart
 up: dev-venv ## start the stack or bring it up to date; print every link; see that all is well (CONFIG="key=value …")
@@ -79,7 +81,7 @@ logs: dev-venv ## what the containers say (SERVICE=name TAIL=50)
 	@$(ON_STACK) logs --service "$(SERVICE)" --tail "$(TAIL)"
 
 doctor: dev-venv ## look at every part, and say what to do about what is amiss (ARGS=--json)
-	@$(BIN)/millrace doctor $(ARGS)
+	@$(ON_ENGINE) $(BIN)/millrace doctor $(ARGS)
 
 .PHONY: init-db clean
 init-db: dev-venv ## run the jobs again that make topics, schemas, users and connectors
@@ -163,11 +165,11 @@ test-infra: dev-venv ## what the Pulumi program declares
 	$(BIN)/pytest $(BESIDE) tests/infra $(ARGS)
 
 # What runs a stack: in one process, for it shares the machine with the stack. PLUGINS makes it one with sink: connect.
-ON_ENGINE := MILLRACE_CONNECT_PLUGINS="$(PLUGINS)" $(BIN)
+WITH_PLUGINS := MILLRACE_CONNECT_PLUGINS="$(PLUGINS)" $(ON_ENGINE) $(BIN)
 
 .PHONY: images
 images: dev-venv ## build the local images that are missing (PLUGINS=folder of Connect plugin archives: with one of them)
-	@$(BIN)/python -m images $(if $(PLUGINS),--connect-plugins "$(PLUGINS)")
+	@$(ON_ENGINE) $(BIN)/python -m images $(if $(PLUGINS),--connect-plugins "$(PLUGINS)")
 
 .PHONY: fuzz-api
 fuzz-api: dev-venv ## CASES=20000 requests out of the API's description, valid and invalid; CI takes a sample
@@ -175,10 +177,10 @@ fuzz-api: dev-venv ## CASES=20000 requests out of the API's description, valid a
 
 .PHONY: e2e soak
 e2e: dev-venv images ## the whole stack on this machine's Docker engine, from the local images
-	@$(ON_ENGINE)/pytest tests/e2e $(ARGS)
+	@$(WITH_PLUGINS)/pytest tests/e2e $(ARGS)
 
 soak: dev-venv images fuzz-api ## fuzz-api, traffic with random faults for MINUTES=20, then the books are compared; keeps a dated result
-	@$(ON_ENGINE)/python -m benchmarks.soak --minutes "$(MINUTES)" $(ARGS)
+	@$(WITH_PLUGINS)/python -m benchmarks.soak --minutes "$(MINUTES)" $(ARGS)
 
 .PHONY: lint
 lint: dev-venv ## style, strict types, and who may import whom

@@ -67,7 +67,7 @@ def build(engine: Engine, names: Collection[str], plugins: Path | None, say: Say
         missing = _missing(engine, names, plugins)  # the build that was waited for may have made them
         if not missing:
             return []
-        _check_tools(missing)
+        _check_tools(engine, missing)
         _check_disk(engine, missing)
         return _Builder(engine, plugins, say).run(missing)
 
@@ -240,7 +240,7 @@ def _unusable(error: OSError) -> str:
     return f"{error.filename or CACHE} cannot be used ({error.strerror}): sudo chown -R $(id -u) {CACHE}"
 
 
-def _check_tools(missing: list[str]) -> None:
+def _check_tools(engine: Engine, missing: list[str]) -> None:
     if "base" in missing:
         if platform.system() != "Linux":
             raise ImagesError(
@@ -252,7 +252,9 @@ def _check_tools(missing: list[str]) -> None:
             # debootstrap would go on without checking signatures
             raise ImagesError(f"{_KEYRING} is missing: install it (Debian, Ubuntu: apt install debian-archive-keyring)")
         if os.geteuid() != 0:
-            raise ImagesError("debootstrap needs root to make the base image: run sudo make images")
+            # root's own engine need not be this one
+            where = f"DOCKER_HOST={engine.address()} " if engine.address() else ""
+            raise ImagesError(f"debootstrap needs root to make the base image: run sudo {where}make images")
     if "kafka" in missing and shutil.which("mvn") is None:
         raise ImagesError("mvn is not installed: install it (Debian, Ubuntu: apt install maven)")
 

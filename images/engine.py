@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
+from docker.utils import kwargs_from_env
 
 from images.errors import ImagesError
 from images.recipes import REPOSITORY
@@ -42,6 +43,10 @@ class Engine:
             self._api.ping()
         except (DockerException, OSError) as error:
             raise ImagesError(_away(error)) from error
+
+    def address(self) -> str:
+        """DOCKER_HOST, or "" where it is this machine's usual engine."""
+        return str(kwargs_from_env().get("base_url") or "")
 
     def data_root(self) -> Path:
         """Where the engine keeps images; it may be on another machine."""

@@ -115,6 +115,15 @@ def restart(service: Service = "") -> int:
     return 0
 
 
+@_command("on-engine")
+def on_engine(words: Annotated[list[str], typer.Argument(help="after --: the program and what it is given")]) -> int:
+    """Run a program that knows no Docker contexts on the engine of the current one; without Docker, as it is."""
+    from tools.stack.engine import address
+    from tools.stack.shell import become
+
+    become(words, address())
+
+
 @_command("mysql-shell")
 def mysql_shell(query: Annotated[str, typer.Option(help="a statement instead of a prompt")] = "") -> int:
     """The mysql client, as the people's user."""

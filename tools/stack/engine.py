@@ -1,6 +1,7 @@
 """The Docker CLI: the stack's containers by their label, and what people do to them."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -47,8 +48,11 @@ def require_engine() -> None:
 
 
 def address() -> dict[str, str]:
-    """DOCKER_HOST of the CLI's current context, for programs that know no contexts; empty where it is the usual one."""
-    if os.environ.get("DOCKER_HOST"):
+    """DOCKER_HOST of the CLI's current context, for programs that know no contexts.
+
+    Empty where it is the usual one, where DOCKER_HOST is set already, and where there is no Docker CLI.
+    """
+    if os.environ.get("DOCKER_HOST") or shutil.which("docker") is None:
         return {}
     answer = read(["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"])
     found = answer.out.strip()

@@ -84,7 +84,7 @@ def _agreed(question: str) -> bool:
 
 def _build_images(plugins: str) -> None:
     options = ["--connect-plugins", plugins] if plugins else []
-    code = show([*IMAGES, *options])
+    code = show([*IMAGES, *options], address())
     if code:
         raise Failed(f"the images were not built (exit code {code}): the line above says why")
 

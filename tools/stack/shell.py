@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from tools.stack.refusal import Refusal
 
@@ -36,6 +37,14 @@ def show(command: Sequence[str], environment: Mapping[str, str] | None = None) -
         while True:
             with contextlib.suppress(KeyboardInterrupt):
                 return process.wait()
+
+
+def become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Runs it in place of this process: signals, terminal and exit code are its own. Raises Refusal."""
+    try:
+        os.execvpe(command[0], list(command), {**os.environ, **environment})  # noqa: S606  # that no shell is between is meant
+    except OSError as unfit:
+        raise Refusal(f"{command[0]} cannot be run: {unfit.strerror}") from None
 
 
 def read(

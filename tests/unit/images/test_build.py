@@ -33,6 +33,9 @@ class FakeEngine(Engine):
         self.arguments: dict[str, dict[str, str]] = {}
         self.fails: set[str] = set()
 
+    def address(self) -> str:
+        return ""
+
     def data_root(self) -> Path:
         return Path("/none")
 
@@ -92,7 +95,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(building, "reference", made.reference)
     monkeypatch.setattr(building, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(Recipe, "files", lambda self: entries(self.sources, made.folder))
-    monkeypatch.setattr(building, "_check_tools", lambda missing: None)
+    monkeypatch.setattr(building, "_check_tools", lambda engine, missing: None)
 
     def bootstrap(engine: FakeEngine, recipe: Recipe, reference: str, work: Path, log: Path) -> None:
         engine.add(reference)
@@ -272,4 +275,15 @@ def test_what_this_machine_lacks_is_named(
         keyring.touch()
     monkeypatch.setattr(building, "_KEYRING", keyring)
     with pytest.raises(ImagesError, match=said):
-        building._check_tools(missing)
+        building._check_tools(FakeEngine(), missing)
+
+
+def test_root_is_told_which_engine_the_image_is_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its own need not be the one that lacks the image: a rootless engine, for one."""
+    for name, value in (("platform.system", "Linux"), ("shutil.which", "/bin/x"), ("os.geteuid", 1000)):
+        monkeypatch.setattr(name, lambda *_, value=value: value)
+    monkeypatch.setattr(building, "_KEYRING", tmp_path)
+    engine = FakeEngine()
+    monkeypatch.setattr(engine, "address", lambda: "unix:///run/user/1000/docker.sock")
+    with pytest.raises(ImagesError, match=r": run sudo DOCKER_HOST=unix:///run/user/1000/docker\.sock make images$"):
+        building._check_tools(engine, ["base"])

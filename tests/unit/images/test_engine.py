@@ -144,3 +144,9 @@ def test_an_engine_that_is_away_is_a_line_with_the_remedy(
     with pytest.raises(ImagesError, match=said) as raised:
         Engine()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("host", ["", "unix:///run/user/1000/docker.sock"])
+def test_it_knows_which_engine_it_was_told(api: Api, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    assert Engine().address() == host
