@@ -4,15 +4,19 @@ Each answer may come twice, late, or long after the order has ended; the order's
 """
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import write
+from services.clients.types import utc_now
 from services.domain import outbox, stock
 from services.domain.also import Also, together
 from services.domain.attempts import FAILURE_LENGTH, change_attempt, read_attempt
-from services.domain.locking import Locked, advance, lock_order
+from services.domain.locking import Locked, advance, lock_order, to_order
 from services.domain.model import Order, Payment
+from services.domain.tables import orders
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,19 @@ class Outcome:
 def is_payable(order: Order) -> bool:
     """Whether money for the order has a use."""
     return order.status == "PENDING" and order.deleted_at is None
+
+
+def unpayable_for(engine: Engine, payment: Payment) -> timedelta | None:
+    """For how long nobody has begun to charge this attempt; None while its order can be paid and somebody may.
+
+    An order that has ended, deleted ones too, was last changed by its end or after it.
+    """
+    with engine.connect() as connection:
+        row = connection.execute(sa.select(orders, utc_now().label("now")).where(orders.c.id == payment.order_id)).one()
+    if is_payable(to_order(row, ())):
+        return None
+    since: timedelta = row.now - max(row.updated_at, payment.created_at)
+    return since
 
 
 def settle_accepted(

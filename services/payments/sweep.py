@@ -16,8 +16,8 @@ from services.clients.database import database_now, unavailable
 from services.domain.attempts import claim_due, oldest_open
 from services.domain.model import Payment
 from services.domain.orders import expire_order
-from services.domain.queries import find_order, unpaid_orders
-from services.domain.settling import is_payable
+from services.domain.queries import unpaid_orders
+from services.domain.settling import unpayable_for
 from services.observability import metrics
 from services.observability.logging import get_logger
 from services.observability.process import StopSignal
@@ -104,12 +104,10 @@ class Sweep:
 
     def _never_came_in(self, payment: Payment) -> Accepted | Refused | None:
         """Charges, while the order can still be paid. Else the charge may be on its way for some time yet."""
-        order = find_order(self._engine, payment.order_id)
-        if order is not None and is_payable(order):
+        ended_for = unpayable_for(self._engine, payment)
+        if ended_for is None:
             return self._provider.charge(payment.id, payment.order_id, payment.amount, payment.method, self._timeout)
-        with self._engine.connect() as connection:
-            age = database_now(connection) - payment.created_at
-        if age < timedelta(seconds=self._settings.payment_abandon_after):
+        if ended_for < timedelta(seconds=self._settings.payment_abandon_after):
             return None
         return Refused("the order had ended before the provider was asked")
 

@@ -191,7 +191,9 @@ class PaymentSettings(Group):
         300, gt=0, description="longest wait in seconds before the provider is asked again about a payment"
     )
     payment_abandon_after: float = Field(
-        3600, ge=60, description="a charge of an ended order that the provider has not heard of by then has failed"
+        3600,
+        ge=60,
+        description="seconds after an order's end by which a charge that the provider has not heard of has failed",
     )
     payment_sandbox_file: Path | None = Field(
         None, description="SQLite file of the sandbox provider's book; unset: in memory"

@@ -78,6 +78,12 @@ def make_older(engine: Engine, payment_id: str) -> None:
         )
 
 
+def end_earlier(engine: Engine, order_id: str) -> None:
+    """As if the order had ended years ago."""
+    with engine.begin() as connection:
+        connection.execute(sa.update(orders).where(orders.c.id == order_id).values(updated_at=LONG_AGO))
+
+
 @dataclass
 class ScriptedProvider:
     """Answers with what the test puts in: an answer, None for what it does not know, or an exception."""

@@ -30,6 +30,7 @@ from tests.support.payments import (
     SILENCE,
     ScriptedProvider,
     attempts,
+    end_earlier,
     make_due,
     make_older,
     order_of,
@@ -113,17 +114,19 @@ def test_money_that_came_too_late_is_given_back(engine: Engine, ending: str) -> 
     assert stored(engine).stock == stock
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_a_charge_is_not_asked_for_once_its_order_has_ended_and_given_up_when_it_cannot_be_on_its_way(
-    engine: Engine,
+    engine: Engine, ending: str
 ) -> None:
     payment = begun(engine)
-    cancel_order(engine, payment.order_id)
-    before = state(engine, payment.order_id)
+    ENDINGS[ending](engine, payment.order_id)
     provider = ScriptedProvider(known=None)
     sweep = sweep_of(engine, provider)
     sweep.round()
     assert only(engine, payment.order_id).status == "PENDING"
     make_older(engine, payment.id)
+    end_earlier(engine, payment.order_id)
+    before = state(engine, payment.order_id)
     make_due(engine)
     sweep.round()
     assert provider.charged == []
@@ -131,6 +134,30 @@ def test_a_charge_is_not_asked_for_once_its_order_has_ended_and_given_up_when_it
     assert (settled.status, settled.due_at) == ("FAILED", None)
     assert state(engine, payment.order_id) == before
     assert events(engine, "PaymentFailed") == []
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_charge_that_was_asked_for_until_its_order_ended_is_not_given_up_for_the_attempts_age(
+    engine: Engine, ending: str
+) -> None:
+    """The provider was silent for an hour; what the sweep asked of it last may arrive yet, and is to be given back."""
+    payment = begun(engine)
+    make_older(engine, payment.id)
+    provider = ScriptedProvider(answer=SILENCE, known=None)
+    sweep = sweep_of(engine, provider)
+    sweep.round()
+    assert provider.charged == [payment.id]
+    ENDINGS[ending](engine, payment.order_id)
+    make_due(engine)
+    sweep.round()
+    assert only(engine, payment.order_id).status == "PENDING"
+
+    provider.known = Accepted("c")
+    make_due(engine)
+    sweep.round()
+    sweep.round()
+    assert provider.refunded == [(payment.id, "c")]
+    assert only(engine, payment.order_id).status == "REFUNDED"
 
 
 def test_money_that_comes_after_it_was_given_up_is_given_back(engine: Engine) -> None:
