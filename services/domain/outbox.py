@@ -19,10 +19,15 @@ from services.domain.tables import outbox
 Event = events.OrderEvent | events.PaymentEvent | events.InventoryEvent
 
 
-def snapshot(order: Order) -> events.OrderSnapshot:
-    """The whole order as events carry it. Raises Conflict for an order without lines, which only hands can make."""
+def require_items(order: Order) -> None:
+    """Raises Conflict for an order without lines, which only hands can make: no event can tell of it."""
     if not order.items:
         raise Conflict(f"order {order.id} has no items: it was not made by the order API and cannot be told to others")
+
+
+def snapshot(order: Order) -> events.OrderSnapshot:
+    """The whole order as events carry it. Raises Conflict as require_items."""
+    require_items(order)
     return events.OrderSnapshot(
         id=order.id,
         user_id=order.user_id,

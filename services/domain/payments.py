@@ -33,8 +33,8 @@ def begin_payment(
 ) -> Payment:
     """Stores a PENDING attempt to pay the whole order through ``provider``, which the sweep takes up after ``seconds``.
 
-    Raises NotFound; Invalid for an ``amount`` that is not the order's; Conflict unless the order is PENDING and no
-    other attempt is under way.
+    Raises NotFound; Invalid for an ``amount`` that is not the order's; Conflict unless the order is PENDING, has
+    lines, and no other attempt is under way.
     """
 
     def work(connection: Connection) -> Payment:
@@ -148,4 +148,5 @@ def _payable(connection: Connection, order_id: str) -> Locked:
         raise Conflict(f"order {order_id} is {locked.order.status}; only a PENDING order can be paid")
     if in_force(connection, order_id) is not None:
         raise Conflict(f"order {order_id} is being paid: its last payment has no outcome yet")
+    outbox.require_items(locked.order)  # else the money is taken, and no outcome can ever be stored
     return locked

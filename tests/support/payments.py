@@ -45,6 +45,24 @@ def order_of(engine: Engine, amount: str = "1.00") -> Order:
     return create_order(engine, ZoneInfo("UTC"), NewOrder("1", (NewItem(SACHET, pieces),), Decimal(amount)))
 
 
+def order_by_hand(engine: Engine, status: str = "PENDING") -> str:
+    """The id of an order without lines, as a plain INSERT makes one."""
+    with engine.begin() as connection:
+        connection.execute(
+            sa.insert(orders).values(
+                id="by-hand",
+                user_id="1",
+                total_amount=Decimal(1),
+                status=status,
+                version=1,
+                order_date=LONG_AGO.date(),
+                created_at=LONG_AGO,
+                updated_at=LONG_AGO,
+            )
+        )
+    return "by-hand"
+
+
 def attempts(engine: Engine, order_id: str) -> list[Payment]:
     """Every attempt, oldest first."""
     return payments_of_order(engine, order_id, 1000)[::-1]

@@ -6,7 +6,6 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -26,13 +25,13 @@ from services.payments.sweep import Sweep
 from services.settings import PaymentSettings
 from tests.support.account_work import payments_through_a_provider
 from tests.support.payments import (
-    LONG_AGO,
     SILENCE,
     ScriptedProvider,
     attempts,
     end_earlier,
     make_due,
     make_older,
+    order_by_hand,
     order_of,
     state,
     status_of,
@@ -319,23 +318,11 @@ def test_an_order_does_not_expire_while_it_is_being_paid(engine: Engine) -> None
 def test_orders_made_by_hand_and_deleted_ones_keep_no_other_from_expiring(engine: Engine) -> None:
     deleted = aged(engine, 900)
     delete_order(engine, deleted)
-    with engine.begin() as connection:
-        connection.execute(
-            sa.insert(orders).values(
-                id="by-hand",
-                user_id="1",
-                total_amount=Decimal(1),
-                status="PENDING",
-                version=1,
-                order_date=LONG_AGO.date(),
-                created_at=LONG_AGO,
-                updated_at=LONG_AGO,
-            )
-        )
+    by_hand = order_by_hand(engine)
     old = aged(engine, 700)
     sweep_of(engine, ScriptedProvider(), order_expiry=600).round()
     assert [row.aggregate_id for row in events(engine, "OrderCancelled")] == [old]
-    assert state(engine, "by-hand").status == "PENDING"
+    assert state(engine, by_hand).status == "PENDING"
 
 
 def test_it_goes_on_after_a_fault_and_ends_when_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from services.domain.orders import cancel_order, delete_order
 from services.payments.sandbox import Sandbox
-from tests.support.payments import attempts, order_of, state, status_of
+from tests.support.payments import attempts, order_by_hand, order_of, state, status_of
 from tests.support.shop import ADMIN, AppClient, Call, events, stored
 from tests.unit.api.payments.paying import pay, refund, sweep
 
@@ -75,6 +75,16 @@ def test_an_order_that_is_not_pending_cannot_be_paid(
     answer = pay(api, order.id)
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
     assert (stored(engine), sandbox.counts(order.id)) == before
+
+
+def test_an_order_without_lines_is_not_paid_because_no_outcome_could_be_stored(
+    api: AppClient, engine: Engine, sandbox: Sandbox
+) -> None:
+    order_id = order_by_hand(engine)
+    answer = pay(api, order_id)
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
+    assert "has no items" in answer.json()["detail"]
+    assert (attempts(engine, order_id), sandbox.counts(order_id)) == ([], (0, 0))
 
 
 def test_unknown_and_deleted_orders_are_404(api: AppClient, engine: Engine) -> None:
