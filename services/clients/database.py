@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-from services.clients.database_faults import OutcomeUnknown, refused, retryable, unavailable
+from services.clients.database_faults import OutcomeUnknown, contended, refused, retryable, unavailable
 from services.clients.group_commit import group_of
 from services.clients.types import utc_now
 from services.settings import DatabaseSettings, SettingsError
@@ -26,6 +26,7 @@ __all__ = [
     "ANSWER_SECONDS",
     "OutcomeUnknown",
     "connect",
+    "contended",
     "database_now",
     "database_url",
     "one_snapshot",

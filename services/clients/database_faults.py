@@ -63,6 +63,11 @@ def retryable(error: BaseException) -> bool:
     return error.connection_invalidated or (isinstance(error, OperationalError) and "locked" in str(error.orig))
 
 
+def contended(error: BaseException) -> bool:
+    """Whether others kept the rows that the work needed; others' rows may be free. SQLite locks all or nothing."""
+    return isinstance(error, DBAPIError) and _code(error) in _ENDED
+
+
 def unavailable(error: BaseException) -> bool:
     """Whether the database could not be reached, went away or has no room; the work may be tried again later."""
     if isinstance(error, sa.exc.TimeoutError | OutcomeUnknown):

@@ -6,13 +6,14 @@ one at a time; a process that dies with one has only put it off.
 """
 
 import time
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy.engine import Engine
 
 from services.clients.backoff import Backoff, exponential
-from services.clients.database import database_now, unavailable
+from services.clients.database import contended, database_now, unavailable
 from services.domain.attempts import claim_due, oldest_open
 from services.domain.model import Payment
 from services.domain.orders import expire_order
@@ -28,7 +29,7 @@ from services.settings import PaymentSettings
 _AT_ONCE: Final = 100
 """Attempts, and orders that expire, a round deals with at most; a full round is followed by the next at once."""
 _ROUND_SECONDS: Final = 30
-"""And so long at most, so that a provider that hangs does not keep orders from expiring."""
+"""And so long at most with each of them, so that a provider that hangs does not keep orders from expiring."""
 GRACE_SECONDS: Final = 5
 """How long after the provider's time is up its question is left to whoever asked it."""
 
@@ -58,16 +59,18 @@ class Sweep:
             stop.wait(pause)
 
     def round(self, stop: StopSignal | None = None) -> bool:
-        """Deals with what is due now; says whether there may be more. Raises the database's errors."""
-        expired = self._expire()
-        more = self._ask_about_all(stop)
-        metrics.PAYMENT_OLDEST_OPEN.set(oldest_open(self._engine))
-        return more or expired == _AT_ONCE
+        """Deals with what is due now, money first; says whether there may be more. Raises the database's errors."""
+        try:
+            payments = self._ask_about_all(stop)
+            orders = self._expire(stop)
+        finally:  # it is what tells people that rounds do not get through
+            metrics.PAYMENT_OLDEST_OPEN.set(oldest_open(self._engine))
+        return payments or orders
 
     def _ask_about_all(self, stop: StopSignal | None) -> bool:
-        until = time.monotonic() + _ROUND_SECONDS
+        over = _end_of_round(stop)
         for _ in range(_AT_ONCE):
-            if time.monotonic() >= until or (stop is not None and stop.stopped):
+            if over():
                 break
             payment = claim_due(self._engine, self._wait)
             if payment is None:
@@ -92,9 +95,7 @@ class Sweep:
         except NoAnswer as silent:
             log.warning("the payment provider does not answer", why=str(silent), due_at=str(payment.due_at), **about)
         except Exception as error:
-            if unavailable(error):
-                raise
-            log.exception("a payment cannot be resolved", **about)  # it must not keep the others from it
+            _one_alone("a payment cannot be resolved", error, about)
 
     def _resolve(self, payment: Payment) -> None:
         answer = self._provider.look_up(payment.id, self._timeout) or self._never_came_in(payment)
@@ -116,14 +117,40 @@ class Sweep:
             answer = self._provider.refund(payment.id, payment.charge_id, payment.amount, self._timeout)
             settle_refund(self._engine, payment, answer)
 
-    def _expire(self) -> int:
+    def _expire(self, stop: StopSignal | None) -> bool:
         if not self._settings.order_expiry:
-            return 0
+            return False
         with self._engine.connect() as connection:
             before = database_now(connection) - timedelta(seconds=self._settings.order_expiry)
-        due = unpaid_orders(self._engine, before, _AT_ONCE)
-        expired = sum(expire_order(self._engine, order_id, before) for order_id in due)
-        metrics.ORDERS_EXPIRED.inc(expired)
+        due, over, expired = unpaid_orders(self._engine, before, _AT_ONCE), _end_of_round(stop), 0
+        for order_id in due:
+            if over():
+                break
+            expired += self._expire_one(order_id, before)
         if expired:
             log.info("unpaid orders expired", orders=expired)
-        return len(due)
+        return expired > 0 and len(due) == _AT_ONCE  # those that cannot expire are due in every round
+
+    def _expire_one(self, order_id: str, before: datetime) -> bool:
+        try:
+            expired = expire_order(self._engine, order_id, before)
+        except Exception as error:
+            _one_alone("an unpaid order cannot expire", error, {"order_id": order_id})
+            return False
+        metrics.ORDERS_EXPIRED.inc(expired)
+        return expired
+
+
+def _end_of_round(stop: StopSignal | None) -> Callable[[], bool]:
+    until = time.monotonic() + _ROUND_SECONDS
+    return lambda: time.monotonic() >= until or (stop is not None and stop.stopped)
+
+
+def _one_alone(event: str, error: Exception, about: Mapping[str, object]) -> None:
+    """Says what is wrong with one, which must not keep the others; within its ``except``. Raises what concerns all."""
+    if contended(error):
+        log.warning(event, error=str(error).splitlines()[0], **about)
+    elif unavailable(error):
+        raise error
+    else:
+        log.exception(event, **about)

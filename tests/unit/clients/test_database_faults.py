@@ -6,7 +6,7 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
-from services.clients.database_faults import OutcomeUnknown, refused, retryable, unavailable
+from services.clients.database_faults import OutcomeUnknown, contended, refused, retryable, unavailable
 
 
 def mysql(code: int, kind: type[sa.exc.DBAPIError] = sa.exc.OperationalError) -> sa.exc.DBAPIError:
@@ -21,6 +21,12 @@ def sqlite(text: str) -> sa.exc.DBAPIError:
 def test_what_ended_before_its_commit_is_run_again(code: int) -> None:
     error = mysql(code)
     assert (retryable(error), unavailable(error), refused(error)) == (True, True, False)
+
+
+def test_rows_that_others_keep_are_told_from_a_database_that_went_away() -> None:
+    assert [code for code in (1205, 1213, 2006, 2013, 1053, 4031, 2003, 3819) if contended(mysql(code))] == [1205, 1213]
+    assert not contended(sqlite("database is locked"))
+    assert not contended(sa.exc.TimeoutError("QueuePool limit"))
 
 
 @pytest.mark.parametrize("code", [2002, 2003, 2005, 1040, 1021, 1114, 1290, 1836])

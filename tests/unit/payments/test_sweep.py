@@ -1,9 +1,10 @@
-"""The sweep: what it finds out, gives back and lets expire; once, and however the provider behaves."""
+"""The sweep: what it finds out and gives back; once, and however the provider behaves."""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,15 +15,11 @@ from sqlalchemy.engine import Engine
 
 from services.domain.attempts import claim_due, oldest_open
 from services.domain.model import Payment
-from services.domain.orders import cancel_order, delete_order, expire_order
+from services.domain.orders import cancel_order, delete_order
 from services.domain.payments import begin_payment, refund_order
-from services.domain.queries import unpaid_orders
 from services.domain.settling import settle_accepted
-from services.domain.tables import orders
 from services.observability.process import StopSignal
 from services.payments.provider import Accepted, Refused
-from services.payments.sweep import Sweep
-from services.settings import PaymentSettings
 from tests.support.account_work import payments_through_a_provider
 from tests.support.payments import (
     SILENCE,
@@ -31,31 +28,16 @@ from tests.support.payments import (
     end_earlier,
     make_due,
     make_older,
-    order_by_hand,
-    order_of,
     state,
     status_of,
 )
 from tests.support.process import wait_until
 from tests.support.shop import events, stored
+from tests.unit.payments.sweeping import begun, only, sweep_of
 
 pytestmark = pytest.mark.real_servers
 
 ENDINGS = {"cancelled": cancel_order, "deleted": delete_order}
-
-
-def sweep_of(engine: Engine, provider: ScriptedProvider, **more: float) -> Sweep:
-    return Sweep(engine, provider, PaymentSettings.model_validate({"payment_timeout": 0.1, **more}))
-
-
-def begun(engine: Engine, seconds: float = 0, name: str = "scripted") -> Payment:
-    """An attempt whose provider was to be asked, and nobody knows whether it was."""
-    return begin_payment(engine, order_of(engine).id, "CARD", name, seconds)
-
-
-def only(engine: Engine, order_id: str) -> Payment:
-    (attempt,) = attempts(engine, order_id)
-    return attempt
 
 
 def told(engine: Engine, event_type: str) -> list[Any]:
@@ -271,71 +253,17 @@ def test_a_claim_is_nobody_elses_until_its_time_is_over(engine: Engine) -> None:
     assert claim_due(engine, lambda _tries: 3600) is None
 
 
-# ---- expiry
-
-
-def aged(engine: Engine, seconds: float, amount: str = "1.00") -> str:
-    order_id = order_of(engine, amount).id
-    with engine.begin() as connection:
-        connection.execute(
-            sa.update(orders)
-            .where(orders.c.id == order_id)
-            .values(created_at=datetime.now(UTC) - timedelta(seconds=seconds))
-        )
-    return order_id
-
-
-def test_unpaid_orders_expire_and_give_their_stock_back(engine: Engine) -> None:
-    free = [row[:3] for row in stored(engine).stock]
-    old, young = aged(engine, 700), aged(engine, 60)
-    kept = [row[:3] for row in stored(engine).stock]
-    sweep_of(engine, ScriptedProvider()).round()
-    assert [status_of(engine, each) for each in (old, young)] == ["PENDING", "PENDING"], "expiry is off by default"
-    assert [row[:3] for row in stored(engine).stock] == kept != free
-
-    sweep_of(engine, ScriptedProvider(), order_expiry=600).round()
-    assert [status_of(engine, each) for each in (old, young)] == ["CANCELLED", "PENDING"]
-    assert [row.aggregate_id for row in events(engine, "OrderCancelled")] == [old]
-    cancel_order(engine, young)
-    assert [row[:3] for row in stored(engine).stock] == free
-
-
-def test_an_order_does_not_expire_while_it_is_being_paid(engine: Engine) -> None:
-    order_id = aged(engine, 700)
-    begin_payment(engine, order_id, "CARD", "scripted", 3600)
-    sweep = sweep_of(engine, ScriptedProvider(known=Refused("no")), order_expiry=600)
-    sweep.round()
-    assert status_of(engine, order_id) == "PENDING"
-    now = datetime.now(UTC)
-    assert unpaid_orders(engine, now, 10) == [], "they would fill every batch while a provider is away"
-    assert expire_order(engine, order_id, now) is False, "a payment may begin after the order was found"
-    make_due(engine)
-    sweep.round()  # which hears that it is refused
-    sweep.round()
-    assert status_of(engine, order_id) == "CANCELLED"
-
-
-def test_orders_made_by_hand_and_deleted_ones_keep_no_other_from_expiring(engine: Engine) -> None:
-    deleted = aged(engine, 900)
-    delete_order(engine, deleted)
-    by_hand = order_by_hand(engine)
-    old = aged(engine, 700)
-    sweep_of(engine, ScriptedProvider(), order_expiry=600).round()
-    assert [row.aggregate_id for row in events(engine, "OrderCancelled")] == [old]
-    assert state(engine, by_hand).status == "PENDING"
-
-
 def test_it_goes_on_after_a_fault_and_ends_when_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     payment = begun(engine)
-    sweep = sweep_of(engine, ScriptedProvider(known=Accepted("c")), payment_sweep_interval=0.01)
     faults = iter([RuntimeError("a fault"), sa.exc.TimeoutError("the pool is empty")])
 
-    def expire() -> int:
+    def claim(engine: Engine, wait: Callable[[int], float]) -> Payment | None:
         for fault in faults:
             raise fault
-        return 0
+        return claim_due(engine, wait)
 
-    monkeypatch.setattr(sweep, "_expire", expire)
+    monkeypatch.setattr("services.payments.sweep.claim_due", claim)
+    sweep = sweep_of(engine, ScriptedProvider(known=Accepted("c")), payment_sweep_interval=0.01)
     stop = StopSignal()
     thread = threading.Thread(target=sweep.run, args=(stop,))
     thread.start()
