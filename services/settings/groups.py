@@ -32,7 +32,9 @@ class DatabaseSettings(Group):
     mysql_user: str = Field("admin", description="MySQL user")
     mysql_password: SecretStr | None = Field(None, description="MySQL password; no default")
     mysql_database: str = Field("ecommerce", description="MySQL database")
-    database_pool_size: int = Field(16, ge=1, le=512, description="connections a process keeps at most")
+    database_pool_size: int = Field(
+        16, ge=1, le=512, description="connections a process keeps at most; the api's are API_THREADS + 2 or more"
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> "DatabaseSettings":
@@ -255,7 +257,7 @@ class ReconcilerSettings(Group):
 
 
 class ObservabilitySettings(Group):
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level logged")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level logged")
     log_format: Literal["console", "json"] = Field("console", description="form of a log line")
     metrics_host: str = Field("127.0.0.1", description="address the metrics ports listen on")
     parent_pid: int | None = Field(

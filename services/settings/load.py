@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args, get_origin
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, SecretStr, ValidationError
@@ -146,8 +146,15 @@ def as_markdown() -> str:
             known = " or ".join(f"`{name}`" for name in names(field, info))
             shown = "" if info.default is None else _portable(info.default)
             default = "required" if info.is_required() else f"`{shown}`" if shown else ""
-            lines.append(f"| {known} | {default} | {info.description} |")
+            lines.append(f"| {known} | {default} | {info.description}{_choices(info)} |")
     return "\n".join(lines) + "\n"
+
+
+def _choices(info: FieldInfo) -> str:
+    """What a setting of a few words can be."""
+    kinds = [info.annotation, *get_args(info.annotation)]
+    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    return f" ({', '.join(f'`{word}`' for word in words)})" if words else ""
 
 
 def _portable(default: object) -> str:

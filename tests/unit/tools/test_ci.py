@@ -12,7 +12,7 @@ import pytest
 from tests.support.process import PROJECT
 
 NEEDED = ("bash", "dirname", "grep", "mktemp", "rm", "sh", "sleep", "tail", "tee", "touch")
-STEPS = ("setup", "lint", "test", "images", "e2e")
+STEPS = ("setup", "lint", "images", "test", "e2e")
 CLOSING = "===== 3 passed in 0.10s ====="
 
 
