@@ -21,11 +21,9 @@ __all__ = [
     "RECIPES",
     "Maven",
     "Recipe",
-    "UpstreamBuild",
     "Wheels",
     "check_plugins",
     "reference",
-    "upstream",
 ]
 
 REPOSITORY: Final = "millrace-local"
@@ -145,24 +143,6 @@ RECIPES: Final[Mapping[str, Recipe]] = {
     )
 }
 NAMES: Final = tuple(RECIPES)
-
-
-@dataclass(frozen=True)
-class UpstreamBuild:
-    """How an image upon upstream's is built. The .dockerignore of `context` keeps it to what is copied."""
-
-    context: Path
-    dockerfile: Path
-    arguments: Mapping[str, str]
-
-
-_UPSTREAM: Final = {"millrace": "PYTHON_IMAGE", "connect": "KAFKA_IMAGE"}
-
-
-def upstream(name: str, parent: str = "") -> UpstreamBuild:
-    """How `millrace` or `connect` is built upon upstream's image; `parent` names another than its Dockerfile does."""
-    arguments = {_UPSTREAM[name]: parent} if parent else {}
-    return UpstreamBuild(PROJECT, PROJECT / "images" / name / "Dockerfile", arguments)
 
 
 def reference(name: str, connect_plugins: Path | None = None, project: Path = PROJECT) -> str:

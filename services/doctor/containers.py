@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
 from services.doctor.findings import Finding, failing, ok
 from services.doctor.place import Place
-
-JOB_SUFFIX: Final = "-job"
+from services.settings import JOB_SUFFIX
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.doctor.check import CannotLook, one_line
-from services.doctor.containers import JOB_SUFFIX, Container
+from services.doctor.containers import Container
+from services.settings import JOB_SUFFIX, ROLE_LABEL, STACK_LABEL
 
-STACK_LABEL: Final = "dev.millrace.stack"
-ROLE_LABEL: Final = "dev.millrace.role"
 _TIMEOUT: Final = 5
 
 

@@ -27,13 +27,17 @@ from services.settings.groups import (
     StackSettings,
     TransformerSettings,
 )
+from services.settings.labels import JOB_SUFFIX, ROLE_LABEL, STACK_LABEL
 from services.settings.load import SettingsError, as_markdown, child_environment, describe, load
 from services.settings.paths import PROJECT_ROOT
 
 __all__ = [
     "DEFAULT_WRITES_PER_SECOND",
     "GROUPS",
+    "JOB_SUFFIX",
     "PROJECT_ROOT",
+    "ROLE_LABEL",
+    "STACK_LABEL",
     "AggregatorSettings",
     "AnalyticsReaderSettings",
     "ApiSettings",

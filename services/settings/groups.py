@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from services.settings.labels import DEFAULT_STACK
 from services.settings.paths import DEMO_DATA, STACK_DATA
 from services.settings.values import Addresses, Brokers, PollingSeconds, ZoneName
 
@@ -317,7 +318,7 @@ class StackSettings(Group):
     @property
     def stack_label(self) -> str:
         """The value of the label dev.millrace.stack on everything of this stack."""
-        return self.stack_prefix or "millrace"
+        return self.stack_prefix or DEFAULT_STACK
 
 
 GROUPS: tuple[type[Group], ...] = (

@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from services.settings import JOB_SUFFIX, ROLE_LABEL, STACK_LABEL
 from tools.stack.folder import StackFolder
 from tools.stack.refusal import Failed, Refusal
 from tools.stack.shell import last_line, need, read, show
 
-STACK_LABEL: Final = "dev.millrace.stack"
-ROLE_LABEL: Final = "dev.millrace.role"
-JOB_SUFFIX: Final = "-job"
 _GET_DOCKER: Final = "install Docker Engine or Docker Desktop (docs.docker.com/get-docker) and start it"
 _START: Final = "start it (Linux: sudo systemctl start docker; macOS: open -a Docker), or name one in DOCKER_HOST"
 _LOCAL: Final = "unix:///var/run/docker.sock"

@@ -1,6 +1,5 @@
 """Kafka's own tools, run in the first node that is up."""
 
-from collections.abc import Callable
 from typing import Final
 
 from tools.stack.engine import Container, Stack
@@ -11,8 +10,6 @@ _PORT: Final = 29092
 _MOST_REPLICAS, _MOST_IN_SYNC = 3, 2
 # a tool shares the broker's memory limit, and would take as much heap as that by its variables
 _SMALL: Final = "KAFKA_HEAP_OPTS=-Xmx96m"
-
-Run = Callable[..., None]
 
 
 def _tool(tool: str, *arguments: str) -> int:
