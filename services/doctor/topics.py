@@ -60,9 +60,11 @@ class Topics:
                 yield failing(f"topic {topic}", "does not exist", self._place.provision())
                 continue
             if wanted is not None and len(found) < wanted:
-                yield failing(
-                    f"topic {topic}", f"has {len(found)} partitions, {wanted} are declared", self._place.provision()
+                remedy = (
+                    f"set millrace:kafka.partitions back to {len(found)}, or add them by hand, for keys move: "
+                    "docs/stack.md has the steps (More partitions)"
                 )
+                yield failing(f"topic {topic}", f"has {len(found)} partitions, {wanted} are declared", remedy)
             elif wanted is not None and len(found) > wanted:
                 remedy = f"set millrace:kafka.partitions to {len(found)}: a topic cannot lose partitions"
                 yield failing(f"topic {topic}", f"has {len(found)} partitions, {wanted} are declared", remedy)

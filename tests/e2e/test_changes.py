@@ -122,7 +122,7 @@ def test_more_memory_is_given_without_a_restart(stack: Stack, restored: dict[str
     assert stack.container("transformer").attrs["HostConfig"]["Memory"] == 320 * 2**20
 
 
-def test_more_partitions_are_added_and_fewer_are_refused_with_the_jobs_last_lines(stack: Stack) -> None:
+def test_fewer_partitions_are_refused_with_the_jobs_last_lines(stack: Stack) -> None:
     def partitions() -> int:
         return len(stack.admin_client().list_topics(timeout=20).topics["order.events"].partitions)
 

@@ -8,6 +8,7 @@ from services.doctor.cluster import Partition
 from services.doctor.findings import State
 from services.doctor.place import Place
 from services.doctor.topics import Declared, Topics
+from tests.support.process import PROJECT
 from tests.unit.doctor.fakes import DEMO, STACK, FakeCluster, failures, only, partitions
 
 DECLARED = Declared({"order.events": 6, "orders_analytics": 6}, replicas=3)
@@ -52,10 +53,13 @@ def test_a_topic_that_is_missing() -> None:
     assert "`make init-db`" in finding.remedy
 
 
-def test_too_few_partitions_can_be_added() -> None:
+def test_too_few_partitions_are_added_by_hand_for_the_job_refuses_to() -> None:
     finding = only(failures(check(cluster(orders_analytics=partitions(3)))))
     assert finding.detail == "has 3 partitions, 6 are declared"
-    assert "`make init-db`" in finding.remedy
+    assert "set millrace:kafka.partitions back to 3, or" in finding.remedy
+    assert "docs/stack.md has the steps (More partitions)" in finding.remedy
+    assert "init-db" not in finding.remedy
+    assert "**More partitions**" in (PROJECT / "docs" / "stack.md").read_text()
 
 
 def test_too_many_partitions_can_only_be_declared() -> None:
