@@ -10,14 +10,21 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, NoReturn, TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.problems import FieldError, Problem, from_exception, outcome_unknown, unavailable_now
+from services.api.problems import (
+    FieldError,
+    Problem,
+    from_exception,
+    is_unknown,
+    outcome_unknown,
+    unavailable_now,
+)
 from services.clients.database import OutcomeUnknown
 from services.domain import idempotency as domain
 from services.domain.also import Also
@@ -131,24 +138,32 @@ def end(engine: Engine, keep: Keep, response: Response) -> Response:
     return response
 
 
-def fail(engine: Engine, keep: Keep, error: Exception, request_id: str) -> NoReturn:
-    """After the action has raised; within its ``except``. Blocks. Raises what is to be answered."""
-    if keep.claim is None:
-        raise error
+def unsettled(error: Exception) -> Problem | None:
+    """What the failure of a request with a key means where it leaves the claim alone; None for one that ends it.
+
+    What may be done yet keeps its claim: whoever asks again gets the answer, or does it once the claim has run out.
+    """
     if isinstance(error, domain.TakenOver):
-        raise _still_running() from None
-    if isinstance(error, OutcomeUnknown):
-        # the claim stays: whoever asks again gets the answer, or does it once the claim has run out
-        raise outcome_unknown(_AGAIN_SECONDS) from None
+        return _still_running()
+    return outcome_unknown(_AGAIN_SECONDS) if is_unknown(error) else None
+
+
+def fail(engine: Engine, keep: Keep, error: Exception, request_id: str) -> Exception:
+    """After the action has raised. Blocks. Returns what is to be raised for it."""
+    if keep.claim is None:
+        return error
+    left = unsettled(error)
+    if left is not None:
+        return left
     problem = from_exception(error)
     if problem.status in _STORED and "Retry-After" not in problem.headers:
         try:
             domain.settle(engine, keep.claim, _stored(problem.response(request_id)))
         except domain.TakenOver:
-            raise _still_running() from None
+            return _still_running()
     else:
         _release(engine, keep.claim)
-    raise error
+    return error
 
 
 def _release(engine: Engine, claim: domain.Claim) -> None:

@@ -18,11 +18,13 @@ from services.api import idempotency
 from services.api.body import parse_object, read_body, read_json
 from services.api.boundary import REQUEST_ID, TRACEPARENT
 from services.api.idempotency import Keep, Key, key_of, sent_key
+from services.api.problems import Problem
 from services.api.requests import validated
 from services.api.routing import ROUTE, PostHandler
 from services.api.shop import Shop
 from services.domain.also import Also
 from services.domain.idempotency import purge
+from services.observability.logging import get_logger
 
 B = TypeVar("B", bound=BaseModel)
 T = TypeVar("T")
@@ -32,6 +34,8 @@ _SMALL: Final = 16_384
 """Bytes of a body that is parsed on the event loop: handing it to a thread would cost more than the parsing."""
 _PURGE_EVERY: Final = 50
 _PURGE_MOST: Final = 200
+
+log = get_logger()
 
 Within = Callable[[Request], AbstractAsyncContextManager[Any]]
 """Says who asks, around all of a request; raises a problem (401, 403, 400) before anything else of it is looked at."""
@@ -67,8 +71,10 @@ class Post(Generic[B]):
         try:
             response = answer(change(keep.also(answer, beside=beside)))
         except Exception as error:
-            idempotency.fail(engine, keep, error, self.request_id)
-        return idempotency.end(engine, keep, response)
+            failed = idempotency.fail(engine, keep, error, self.request_id)
+        else:
+            return idempotency.end(engine, keep, response)
+        raise failed
 
     async def in_steps(self, work: Callable[[Keep], Awaitable[Response]]) -> Response:
         """The answer to several transactions, each of which stores its own by ``keep.also``: all but the last one
@@ -85,8 +91,22 @@ class Post(Generic[B]):
             response = await work(begun)
         except Exception as error:
             raised = error
-            return await self._shop.do(lambda: idempotency.fail(engine, begun, raised, self.request_id))
-        return await self._shop.do(lambda: idempotency.end(engine, begun, response))
+            failed: Exception | None = idempotency.unsettled(raised)
+            if failed is None:
+                failed = await self._in_room(lambda: idempotency.fail(engine, begun, raised, self.request_id), raised)
+        else:
+            if begun.is_final(response):
+                return response
+            return await self._in_room(lambda: idempotency.end(engine, begun, response), response)
+        raise failed
+
+    async def _in_room(self, work: Callable[[], T], otherwise: T) -> T:
+        """What ``work`` on the claim returns; ``otherwise`` when there is no thread for it. What was done is done."""
+        try:
+            return await self._shop.do(work)
+        except Problem as busy:
+            log.warning("a key stays claimed until its time is over", error=busy.detail)
+            return otherwise
 
 
 class Posting(PostHandler, Generic[B]):
@@ -113,13 +133,22 @@ class Posting(PostHandler, Generic[B]):
             sent = sent_key(request)
             body = await (read_body if self.body_optional else read_json)(request, self._shop.max_body_bytes)
             key = None if sent is None else key_of(sent, request.scope[ROUTE], request, body)
-            if iscoroutinefunction(self.work):
-                if key is None and len(body) <= _SMALL:
-                    post = self._post(request, body, actor, None)
-                else:
-                    post = await self._shop.do(lambda: self._post(request, body, actor, key))
-                return self._honoured(post, await self.work(post))
+            try:
+                return await self._answer(request, body, actor, key)
+            except Exception as error:
+                unknown = None if key is None else idempotency.unsettled(error)
+                if unknown is None:
+                    raise
+            raise unknown
+
+    async def _answer(self, request: Request, body: bytes, actor: Any, key: Key | None) -> Response:
+        if not iscoroutinefunction(self.work):
             return await self._shop.do(lambda: self._in_thread(request, body, actor, key))
+        if key is None and len(body) <= _SMALL:
+            post = self._post(request, body, actor, None)
+        else:
+            post = await self._shop.do(lambda: self._post(request, body, actor, key))
+        return self._honoured(post, await self.work(post))
 
     def _post(self, request: Request, body: bytes, actor: Any, key: Key | None) -> Post[B]:
         valid = validated(self.model, {} if self.body_optional and not body else parse_object(body))

@@ -82,22 +82,33 @@ def unavailable_now(what: str, retry_after: int = 1) -> Problem:
 
 
 def outcome_unknown(retry_after: int | None = None) -> Problem:
-    """The database went away during the commit.
+    """The database went away during the commit; with a key, also when the API does not wait for it any more.
 
     ``retry_after`` only for a request with a key: what is asked for again without one may be done twice.
     """
-    what = "The database went away while this was being stored"
-    title = "Whether it was done is not known"
     if retry_after is None:
-        return Problem(503, "outcome-unknown", title, f"{what}: look whether it is there before asking again.")
-    detail = f"{what}: ask again with the same Idempotency-Key, and it is done once."
-    return Problem(503, "outcome-unknown", title, detail, headers={"Retry-After": str(retry_after)})
+        return _unknown(
+            "The database went away while this was being stored: look whether it is there before asking again."
+        )
+    detail = (
+        "The database has not said whether this is stored: "
+        "ask again with the same Idempotency-Key, and it is done once."
+    )
+    return _unknown(detail, {"Retry-After": str(retry_after)})
 
 
 def may_still_finish(what: str) -> Problem:
     """The API no longer waits for what has begun. No Retry-After, as with outcome_unknown."""
-    detail = f"{what} and may still finish the request: look whether it is done before asking again."
-    return Problem(503, "outcome-unknown", "Whether it was done is not known", detail)
+    return _unknown(f"{what} and may still finish the request: look whether it is done before asking again.")
+
+
+def is_unknown(error: Exception) -> bool:
+    """Whether it tells that nobody knows if what was asked for is done, or is going to be."""
+    return isinstance(error, OutcomeUnknown) or (isinstance(error, Problem) and error.slug == "outcome-unknown")
+
+
+def _unknown(detail: str, headers: Mapping[str, str] | None = None) -> Problem:
+    return Problem(503, "outcome-unknown", "Whether it was done is not known", detail, headers=headers or {})
 
 
 def timeout(what: str) -> Problem:

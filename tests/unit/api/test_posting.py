@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -19,7 +22,7 @@ from services.api.answers import json_response
 from services.api.boundary import Boundary
 from services.api.idempotency import Keep
 from services.api.posting import Post, Posting
-from services.api.problems import Problem
+from services.api.problems import Problem, may_still_finish, unavailable_now
 from services.api.requests import EmptyBody
 from services.api.routing import resource
 from services.api.shop import Shop
@@ -27,6 +30,7 @@ from services.api.workers import Workers
 from services.clients.database import write
 from services.domain.errors import Conflict
 from services.domain.tables import users
+from tests.support.process import wait_until
 from tests.support.shop import AppClient
 from tests.unit.api.keyed import KEY, again, kept, lease_runs_out, slug
 
@@ -205,6 +209,89 @@ def test_what_is_stored_after_the_key_went_to_another_is_undone(
     answer = api.post("/pay", headers=KEY)
     assert (answer.status_code, slug(answer)) == (409, "idempotency-key-in-use")
     assert state(engine)[0] == "PENDING"
+
+
+@contextmanager
+def no_thread_when(desk: Desk, refuses: Callable[[], bool]) -> Iterator[None]:
+    """Every piece of work that comes when ``refuses`` says so finds the queue full."""
+    run = desk._shop.workers.run
+
+    async def full(work: Callable[[], Any]) -> Any:
+        if refuses():
+            raise unavailable_now("Too much waits for the database")
+        return await run(work)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk._shop.workers, "run", full)
+        yield
+
+
+def test_what_is_committed_is_answered_although_the_queue_is_full_by_then(
+    api: AppClient, desk: Desk, engine: Engine
+) -> None:
+    with no_thread_when(desk, lambda: state(engine)[0] == "COMPLETED"):
+        first = api.post("/pay", headers=KEY)
+    assert (first.status_code, first.json()) == (201, {"status": "COMPLETED"})
+    again(first, api.post("/pay", headers=KEY))
+
+
+@pytest.mark.parametrize(("error", "status"), [(TimeoutError(), 201), (Conflict("too late"), 409)])
+def test_an_answer_whose_claim_cannot_be_ended_for_want_of_room_is_given_all_the_same(
+    api: AppClient, desk: Desk, provider: Provider, engine: Engine, error: Exception, status: int
+) -> None:
+    provider.error = error
+    with no_thread_when(desk, lambda: provider.asked > 0):
+        assert api.post("/pay", headers=KEY).status_code == status
+    assert slug(api.post("/pay", headers=KEY)) == "idempotency-key-in-use"
+    lease_runs_out(engine)
+    assert api.post("/pay", headers=KEY).json() == {"status": "PENDING"}
+    assert provider.asked == 1
+
+
+def test_a_step_beyond_the_deadline_keeps_the_claim_because_it_may_be_done_yet(
+    api: AppClient, provider: Provider, engine: Engine
+) -> None:
+    provider.error = may_still_finish("The database took longer than 30 s")
+    unknown(api.post("/pay", headers=KEY))
+    waiting = api.post("/pay", headers=KEY)
+    assert (waiting.status_code, slug(waiting)) == (409, "idempotency-key-in-use")
+    lease_runs_out(engine)
+    assert api.post("/pay", headers=KEY).json() == {"status": "PENDING"}
+
+
+def unknown(answer: httpx.Response) -> None:
+    """Raises AssertionError unless it says that nobody knows, and that the key makes it safe to ask again."""
+    assert (answer.status_code, slug(answer), answer.headers["retry-after"]) == (503, "outcome-unknown", "1")
+    assert "same Idempotency-Key" in answer.json()["detail"]
+
+
+def test_a_change_beyond_the_deadline_is_asked_for_again_with_its_key_and_done_once(
+    api: AppClient, desk: Desk, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    run, change = desk._shop.workers.run, desk._write
+
+    def slowly(status: str, also: Any) -> str:
+        begun.set()
+        assert go_on.wait(30)
+        return change(status, also)
+
+    async def beyond(work: Callable[[], Any]) -> Any:
+        late.append(asyncio.ensure_future(run(work)))
+        await asyncio.to_thread(begun.wait, 30)
+        raise may_still_finish("The database took longer than 30 s")
+
+    late: list[asyncio.Future[Any]] = []
+    headers = {**KEY, "x-who": "ann"}
+    with monkeypatch.context() as patch:
+        patch.setattr(desk, "_write", slowly)
+        patch.setattr(desk._shop.workers, "run", beyond)
+        unknown(api.post("/admin", headers=headers))
+    assert slug(api.post("/admin", headers=headers)) == "idempotency-key-in-use"
+    go_on.set()
+    wait_until(lambda: state(engine)[0] == "PAID", "the change")
+    answer = api.post("/admin", headers=headers)
+    assert (answer.status_code, answer.headers["idempotency-replayed"]) == (201, "true")
 
 
 @pytest.mark.parametrize("headers", [KEY, {}])
