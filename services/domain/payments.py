@@ -112,7 +112,8 @@ def refund_order(
     seconds: float = 0,
     also: Also[Payment] | None = None,
 ) -> Payment:
-    """COMPLETED becomes REFUNDED; pieces come back when asked. Raises NotFound, Conflict in any other state.
+    """COMPLETED becomes REFUNDED; pieces come back when asked. Raises NotFound; Conflict in any other state, or for
+    pieces that cannot come back.
 
     That decides it. A charge is then given back by whoever asks the provider first: the caller, or the sweep after
     ``seconds``. Returns the attempt that had paid.

@@ -41,15 +41,25 @@ def release(connection: Connection, pieces: Mapping[str, int], order_id: str, no
 
 
 def restock(connection: Connection, pieces: Mapping[str, int], order_id: str, now: datetime) -> list[outbox.Event]:
-    """Refunded pieces come back into the house."""
+    """Refunded pieces come back into the house. Raises Conflict where it would then hold more than can be counted."""
     return _move(
         connection,
         pieces,
-        lambda stock, n: replace(stock, quantity=stock.quantity + n),
+        _take_back,
         "StockAdjusted",
         order_id,
         now,
     )
+
+
+def _take_back(stock: Inventory, pieces: int) -> Inventory:
+    quantity = stock.quantity + pieces
+    if quantity > QUANTITY_LIMIT:
+        raise Conflict(
+            f"product {stock.product_id}: {pieces} pieces back would make the quantity {quantity}; it can be "
+            f"{QUANTITY_LIMIT} at most: refund without restock, or correct the quantity first"
+        )
+    return replace(stock, quantity=quantity)
 
 
 def _move(

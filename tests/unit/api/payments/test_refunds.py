@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Engine
 
+from services.domain.stock import QUANTITY_LIMIT
 from services.payments.sandbox import Sandbox
-from tests.support.payments import SILENCE, ScriptedProvider, attempts, order_of, status_of
-from tests.support.shop import ADMIN, AppClient, events, stored
+from tests.support.payments import SACHET, SILENCE, ScriptedProvider, attempts, order_of, status_of
+from tests.support.shop import ADMIN, AppClient, Call, events, stored
 from tests.unit.api.payments.paying import pay, refund, shop_with, sweep
 
 pytestmark = pytest.mark.real_servers
@@ -33,6 +34,20 @@ def test_a_refund_with_restock_brings_the_pieces_back(api: AppClient, engine: En
     pay(api, order.id)
     assert refund(api, order.id, {"restock": True}).status_code == 200
     assert api.get("/api/inventory/112").json()["quantity"] == 100_000
+
+
+def test_pieces_beyond_what_can_be_counted_do_not_come_back(api: AppClient, engine: Engine) -> None:
+    order = order_of(engine)
+    pay(api, order.id)
+    full = {"quantity": QUANTITY_LIMIT}
+    assert api.call(Call("PATCH", f"/api/inventory/{SACHET}", full, headers=ADMIN)).status_code == 200
+    before = stored(engine)
+    answer = refund(api, order.id, {"restock": True})
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
+    assert f"roduct {SACHET}" in answer.json()["detail"]
+    assert str(QUANTITY_LIMIT) in answer.json()["detail"]
+    assert (stored(engine), status_of(engine, order.id)) == (before, "COMPLETED")
+    assert refund(api, order.id).status_code == 200
 
 
 @pytest.mark.parametrize("amount", ["0.35", "0.40"])
