@@ -122,8 +122,10 @@ def refund_order(
     def work(connection: Connection) -> Payment:
         locked = _alive(connection, order_id)
         paid = in_force(connection, order_id)
-        if locked.order.status != "COMPLETED" or paid is None:
+        if locked.order.status != "COMPLETED":
             raise Conflict(f"order {order_id} is {locked.order.status}; only a COMPLETED order can be refunded")
+        if paid is None:  # imported, or completed by hand
+            raise Conflict(f"order {order_id} has no payment on record here: give the money back where it was taken")
         due_at = None if paid.charge_id is None else locked.now + timedelta(seconds=seconds)
         attempt = change_attempt(connection, paid, status="REFUNDED", due_at=due_at, tries=0, updated_at=locked.now)
         changed = advance(connection, locked, replace(locked.order, status="REFUNDED", payment_status="REFUNDED"))

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Engine
 
 from services.domain.stock import QUANTITY_LIMIT
 from services.payments.sandbox import Sandbox
-from tests.support.payments import SACHET, SILENCE, ScriptedProvider, attempts, order_of, status_of
+from tests.support.payments import SACHET, SILENCE, ScriptedProvider, attempts, order_by_hand, order_of, status_of
 from tests.support.shop import ADMIN, AppClient, Call, events, stored
 from tests.unit.api.payments.paying import pay, refund, shop_with, sweep
 
@@ -90,6 +90,14 @@ def test_only_a_paid_order_can_be_refunded_and_only_by_an_administrator(api: App
     assert api.post(path).status_code == 401
     assert api.post(path, headers={"Authorization": ADMIN["Authorization"]}).status_code == 400
     assert status_of(engine, order.id) == "COMPLETED"
+
+
+def test_an_order_that_was_paid_elsewhere_is_refunded_there(api: AppClient, engine: Engine) -> None:
+    order_id = order_by_hand(engine, "COMPLETED")
+    answer = refund(api, order_id)
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/conflict")
+    assert "no payment on record here: give the money back where it was taken" in answer.json()["detail"]
+    assert "only a COMPLETED order" not in answer.json()["detail"]
 
 
 def test_an_order_that_is_being_paid_cannot_be_refunded(api: AppClient, engine: Engine) -> None:
