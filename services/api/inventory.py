@@ -102,10 +102,11 @@ def _answer(stock: Inventory) -> Response:
 def _expected(request: Request) -> set[int] | None:
     """The versions of which one must be the stock's (RFC 9110, 13.1.1); None: any. Raises a 400 problem.
 
-    A weak tag, or one that was never ours, matches nothing.
+    A weak tag, or one that was never ours, matches nothing. An empty header is no tag: whoever sent it meant one.
     """
-    given = ", ".join(request.headers.getlist("if-match"))
-    if not given or given.strip() == "*":
+    sent = request.headers.getlist("if-match")
+    given = ", ".join(sent)
+    if not sent or given.strip() == "*":
         return None
     if not _TAGS.fullmatch(given.strip()):
         detail = 'Send If-Match with the ETag of GET, quotes included, as in If-Match: "7".'

@@ -78,7 +78,7 @@ def test_what_is_reserved_stays(api: AppClient, engine: Engine, body: Any) -> No
     assert patch(api, {"quantity": 3}).json()["available"] == 0
 
 
-@pytest.mark.parametrize("tags", ['"1"', '"7", "1"', "*", 'W/"9" , "1"', ""])
+@pytest.mark.parametrize("tags", ['"1"', '"7", "1"', "*", 'W/"9" , "1"'])
 def test_a_change_from_the_version_that_is_there_is_made(api: AppClient, tags: str) -> None:
     assert patch(api, {"quantity": 9}, {"If-Match": tags}).status_code == 200
 
@@ -94,7 +94,7 @@ def test_a_change_from_another_version_is_412_and_says_which_there_is(
     assert stored(engine) == before
 
 
-@pytest.mark.parametrize("tags", ["1", '"1', "'1'", '"1" "2"', ',"1"', '"a" b'])
+@pytest.mark.parametrize("tags", ["1", '"1', "'1'", '"1" "2"', ',"1"', '"a" b', "", " "])
 def test_an_if_match_that_is_none_is_400(api: AppClient, engine: Engine, tags: str) -> None:
     before = stored(engine)
     answer = patch(api, {"quantity": 9}, {"If-Match": tags})
