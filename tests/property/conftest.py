@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 
 from tests.property.laboratory import ZONE, Laboratory, laboratory
 from tests.property.strategies import MOMENTS
-from tests.support.actions import ActionShop
+from tests.support.action_shop import ActionShop
 from tests.support.clickhouse import Front, start_clickhouse
 from tests.support.database_clock import DatabaseClock
 from tests.support.databases import Template, on_mysql, open_database

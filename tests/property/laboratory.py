@@ -14,7 +14,7 @@ from services.aggregator.report import TickReport
 from services.events import AnalyticsRow, analytics_row, parse_order_event
 from tests.property.analytics import Analytics, Variant
 from tests.property.history import History, Insert, Late, Repeat, Stage, Step, Tick
-from tests.support.actions import ActionShop
+from tests.support.action_shop import ActionShop
 from tests.support.clickhouse import Front
 from tests.support.model import model_views, stored_orders
 

@@ -9,20 +9,24 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from services.domain.model import PaymentMethod
 from tests.property.history import History, Insert, Late, Repeat, Stage, Step, Tick
+from tests.support.action_shop import USERS
 from tests.support.actions import (
-    USERS,
     Action,
     AdjustStock,
+    Begin,
     Cancel,
     Create,
     Delete,
     Expire,
+    GiveBack,
     Import,
     Pay,
     Refund,
     Restate,
     SetStock,
+    Settle,
 )
 
 
@@ -50,6 +54,8 @@ lines = st.lists(
 ).map(tuple)
 _users = st.sampled_from(USERS)
 _orders = st.integers(0, 4)
+_attempts = st.integers(0, 1)
+_methods: SearchStrategy[PaymentMethod] = st.sampled_from(["CARD", "CASH"])
 
 creations = st.builds(Create, at=moments, user=_users, lines=lines)
 imports = st.builds(
@@ -57,13 +63,38 @@ imports = st.builds(
     price=st.sampled_from([Decimal("0.00"), Decimal("0.05"), Decimal("33.33")]),
 )  # fmt: skip
 changes: SearchStrategy[Action] = st.one_of(
-    st.builds(Pay, at=moments, order=_orders, accepted=st.booleans(), method=st.sampled_from(["CARD", "CASH"])),
+    st.builds(Pay, at=moments, order=_orders, accepted=st.booleans(), method=_methods),
+    st.builds(Begin, at=moments, order=_orders, method=_methods),
+    st.builds(Settle, at=moments, order=_orders, attempt=_attempts, accepted=st.booleans()),
+    st.builds(GiveBack, at=moments, order=_orders, attempt=_attempts, done=st.booleans()),
     st.builds(Cancel, at=moments, order=_orders),
     st.builds(Expire, at=moments, order=_orders, age=st.sampled_from([0, 86_400])),
     st.builds(Refund, at=moments, order=_orders, restock=st.booleans()),
     st.builds(Delete, at=moments, order=_orders),
     st.builds(Restate, at=moments, order=_orders, at_least=st.integers(0, 9)),
 )
+
+
+@st.composite
+def payment_stories(draw: st.DrawFn) -> tuple[Action, ...]:
+    """A payment of one order, what comes between, and what the provider says: drawn one by one, they seldom meet."""
+    at, order = draw(moments), draw(_orders)
+    between: SearchStrategy[Action] = st.one_of(
+        st.just(Cancel(at, order)),
+        st.just(Delete(at, order)),
+        st.builds(Expire, at=moments, order=st.just(order)),
+        st.builds(Begin, at=moments, order=st.just(order), method=_methods),
+        st.builds(Settle, at=moments, order=st.just(order), accepted=st.booleans()),
+    )
+    answers: SearchStrategy[Action] = st.one_of(
+        st.builds(Settle, at=moments, order=st.just(order), attempt=_attempts, accepted=st.booleans()),
+        st.builds(GiveBack, at=moments, order=st.just(order), attempt=_attempts, done=st.booleans()),
+    )
+    begun = Begin(at, order, draw(_methods))
+    between_them, said = draw(st.lists(between, max_size=2)), draw(st.lists(answers, min_size=1, max_size=3))
+    return (begun, *between_them, *said)
+
+
 stock_changes: SearchStrategy[Action] = st.one_of(
     st.builds(SetStock, at=moments, product=st.sampled_from(["101", "102"]), quantity=st.integers(0, 9)),
     st.builds(AdjustStock, at=moments, product=st.sampled_from(["101", "102"]), by=st.integers(-9, 9)),
@@ -91,7 +122,7 @@ _groups: SearchStrategy[tuple[Stage, ...]] = st.one_of(
 def histories(draw: st.DrawFn) -> History:
     """Some orders, what became of them, and how that was told."""
     made: list[Any] = draw(st.lists(creations | imports, min_size=1, max_size=3))
-    actions = (*made, *draw(st.lists(changes, min_size=1, max_size=6)))
+    actions = (*made, *draw(payment_stories() | st.just(())), *draw(st.lists(changes, min_size=1, max_size=6)))
     groups = draw(st.lists(_groups, min_size=1, max_size=3))
     stages = (draw(inserts), *(stage for group in groups for stage in group))
     settle = draw(st.sampled_from([False, False, False, True]))

@@ -16,7 +16,8 @@ from hypothesis.strategies import DataObject, SearchStrategy
 
 from tests.property.analytics import Analytics, Variant
 from tests.property.laboratory import START_MS, transformed
-from tests.support.actions import ActionShop, Create
+from tests.support.action_shop import ActionShop
+from tests.support.actions import Create
 from tests.support.clickhouse import Front
 
 ZONES = (

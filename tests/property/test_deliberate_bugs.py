@@ -10,7 +10,7 @@ from services.events import AnalyticsRow
 from tests.property.analytics import Variant
 from tests.property.laboratory import ViewsDiffer, laboratory
 from tests.property.traps import TRAPS
-from tests.support.actions import ActionShop
+from tests.support.action_shop import ActionShop
 from tests.support.clickhouse import Front
 
 _WATERMARK = Variant(

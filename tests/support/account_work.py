@@ -24,8 +24,7 @@ from services.domain.admin_tokens import find_token, list_tokens
 from services.domain.idempotency import Answer, Claim
 from services.domain.model import NewItem, NewOrder, Order
 from services.domain.orders import cancel_order, delete_order, expire_order
-from services.domain.payments import accept_payment, begin_payment, refund_order, refuse_payment
-from services.domain.placing import create_order
+from services.domain.payments import begin_payment, refund_order
 from services.domain.repair import restate_order
 from services.domain.settling import settle_accepted
 from services.payments.provider import Accepted, Refused
@@ -34,7 +33,8 @@ from services.reconciler import relational
 from services.relay.binlog import Binlog
 from services.relay.outbox import Outbox, Refusal
 from services.settings import PaymentSettings
-from tests.support.payments import ScriptedProvider
+from tests.support.payments import ScriptedProvider, pay
+from tests.support.shop import create_order
 
 UTC_ZONE: Final = ZoneInfo("UTC")
 # access denied to a database, a table, a column; the statement needs a privilege of the server
@@ -67,8 +67,8 @@ def api(engine: Engine) -> None:
     """Every transition of an order, stock by hand, a key from its claim to its end, and everything that is read."""
     require_current(engine, "UTC")
     order = new_order(engine)
-    refuse_payment(engine, order.id, "CARD")
-    accept_payment(engine, order.id, "CARD")
+    pay(engine, order.id, accepted=False)
+    pay(engine, order.id)
     payments_through_a_provider(engine)
     refund_order(engine, order.id, restock=True)
     cancel_order(engine, new_order(engine).id)

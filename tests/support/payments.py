@@ -13,15 +13,21 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from services.domain.model import NewItem, NewOrder, Order, Payment, PaymentMethod
-from services.domain.placing import create_order
+from services.domain.payments import begin_payment
 from services.domain.queries import find_order, payments_of_order
 from services.domain.tables import inventory, orders, payments, products
+from services.payments.desk import settle
 from services.payments.provider import Accepted, NoAnswer, Refused
 from tests.support.databases import Template
-from tests.support.shop import SHOP
+from tests.support.shop import SHOP, create_order
 
 SACHET = "112"
 CENTS = Decimal("0.05")
+PROVIDER = "scripted"
+PROVIDER_SECONDS = 60.0
+"""How long after its beginning an attempt is due."""
+NO_MONEY, CLOSED = Refused("no money"), Refused("the account is closed")
+"""Why a payment, and why a refund, is not made."""
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -61,6 +67,22 @@ def order_by_hand(engine: Engine, status: str = "PENDING") -> str:
             )
         )
     return "by-hand"
+
+
+def pay(engine: Engine, order_id: str, method: PaymentMethod = "CARD", accepted: bool = True) -> Payment:
+    """Begins an attempt and settles it, as the api does where the provider answers. Raises as ``begin_payment``."""
+    attempt = begin_payment(engine, order_id, method, PROVIDER, PROVIDER_SECONDS)
+    return settle(engine, attempt, answer_about(attempt, accepted))
+
+
+def answer_about(attempt: Payment, accepted: bool) -> Accepted | Refused:
+    """What a provider says of the attempt, the same whenever it is asked."""
+    return Accepted(charge_of(attempt.id)) if accepted else NO_MONEY
+
+
+def charge_of(payment_id: str) -> str:
+    """The name of an attempt's charge."""
+    return f"charge of {payment_id}"
 
 
 def attempts(engine: Engine, order_id: str) -> list[Payment]:
@@ -114,7 +136,7 @@ class ScriptedProvider:
     looked_up: list[str] = field(default_factory=list)
     refunded: list[tuple[str, str]] = field(default_factory=list)
     transactions: list[int] = field(default_factory=list)
-    name: str = "scripted"
+    name: str = PROVIDER
     engine: Engine | None = None
     """Where given, how many of its connections are in use whenever the provider is asked goes into ``transactions``."""
 

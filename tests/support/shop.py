@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import simplejson
@@ -15,6 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from starlette.applications import Starlette
 
+from services.domain.model import NewOrder, Order
+from services.domain.placing import Asked, place_orders
 from services.domain.tables import inventory, order_items, orders, outbox, products, users
 from tests.support.databases import Template
 from tests.support.described import Description
@@ -42,6 +45,14 @@ def _fill(connection: Connection) -> None:
 
 SHOP = Template("UTC", _fill)
 """Users 1 and 2; products 101 (25000.00, 1000 pieces), 102 (19.99, 5 pieces) and 103 (0.00, 10 pieces)."""
+
+
+def create_order(engine: Engine, zone: ZoneInfo, new: NewOrder) -> Order:
+    """One order in a transaction of its own. Raises what ``place_orders`` refuses it with."""
+    (outcome,) = place_orders(engine, zone, [Asked(new)])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 @dataclass(frozen=True)

@@ -3,86 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
-from typing import Any
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from tests.support.action_shop import ARTICLES, USERS
 from tests.support.actions import (
-    ARTICLES,
-    USERS,
     Action,
     AdjustStock,
+    Begin,
     Cancel,
     Create,
     Delete,
     Expire,
+    GiveBack,
     Import,
+    OnAttempt,
     OnOrder,
     Pay,
     Refund,
     Restate,
     SetStock,
+    Settle,
 )
-
-Line = tuple[str, str, int, Decimal]
-"""Product, its name at the time, pieces, price of one."""
-
-
-@dataclass(frozen=True)
-class ModelOrder:
-    """An order as it must be; orders are known by their number."""
-
-    number: int
-    user: str
-    lines: tuple[Line, ...]
-    day: date
-    created_at: datetime
-    updated_at: datetime
-    status: str = "PENDING"
-    payment_status: str | None = None
-    payment_method: str | None = None
-    version: int = 1
-    deleted_at: datetime | None = None
-
-    @property
-    def total(self) -> Decimal:
-        return sum((price * quantity for _, _, quantity, price in self.lines), Decimal("0.00"))
-
-    @property
-    def pieces(self) -> dict[str, int]:
-        """By product, lines of the same product added up."""
-        totals: dict[str, int] = {}
-        for product, _, quantity, _ in self.lines:
-            totals[product] = totals.get(product, 0) + quantity
-        return totals
-
-
-@dataclass(frozen=True)
-class Stock:
-    """A product's pieces."""
-
-    quantity: int
-    reserved: int = 0
-    version: int = 1
-
-
-@dataclass(frozen=True)
-class Told:
-    """An event that must be in the outbox: of an order (by number) or of a product."""
-
-    event_type: str
-    about: int | str
-    version: int
-    state: ModelOrder | Stock
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an action must answer, and the events it must leave, in any order."""
-
-    answer: str
-    events: tuple[Told, ...] = ()
+from tests.support.payments import CLOSED, NO_MONEY, PROVIDER_SECONDS
+from tests.support.states import ModelAttempt, ModelOrder, Outcome, Stock, Told
 
 
 @dataclass
@@ -92,8 +36,8 @@ class ModelShop:
     zone: ZoneInfo
     orders: list[ModelOrder] = field(default_factory=list)
     stock: dict[str, Stock] = field(default_factory=lambda: {p: Stock(a.stock) for p, a in ARTICLES.items()})
-    attempts: list[tuple[int, str, str]] = field(default_factory=list)
-    """Payments: order number, status, method."""
+    attempts: list[list[ModelAttempt]] = field(default_factory=list)
+    """By order, oldest first."""
 
     def do(self, action: Action) -> Outcome:
         """Does it."""
@@ -123,7 +67,7 @@ class ModelShop:
         free = {product: self.stock[product].quantity - self.stock[product].reserved for product in order.pieces}
         if any(free[product] < wanted for product, wanted in order.pieces.items()):
             return Outcome("InsufficientStock")
-        self.orders.append(order)
+        self._add(order)
         return self._told("OrderCreated", order, self._move(order, "StockReserved", reserved=1))
 
     def _import(self, action: Import) -> Outcome:
@@ -133,8 +77,7 @@ class ModelShop:
         order = ModelOrder(
             len(self.orders), action.user, lines, day, noon, action.at, "COMPLETED", "COMPLETED", payment_method="CARD"
         )
-        self.orders.append(order)
-        self.attempts.append((order.number, "COMPLETED", "CARD"))
+        self._add(order, ModelAttempt(0, "CARD", "COMPLETED"))
         return self._told("OrderCompleted", order)
 
     def _on_order(self, action: OnOrder, order: ModelOrder) -> Outcome:
@@ -147,26 +90,77 @@ class ModelShop:
             case Delete():
                 return Outcome("nothing") if deleted else self._delete(order, now)
             case Expire(age=age):
-                due = pending and not deleted and order.created_at < action.at - timedelta(seconds=age)
+                unpaid = pending and not deleted and not self._has_attempt(order, "PENDING")
+                due = unpaid and order.created_at < action.at - timedelta(seconds=age)
                 return self._cancel(order, now) if due else Outcome("nothing")
+            case Settle() | GiveBack():
+                return self._on_attempt(order, action, now)
             case _ if deleted:
                 return Outcome("NotFound")
             case Cancel():
                 return self._cancel(order, now) if pending else Outcome("Conflict")
-            case Pay():
-                return self._pay(order, action, now) if pending else Outcome("Conflict")
+            case Begin(method=method):
+                return self._begin(order, method, now)
+            case Pay(at=at, method=method, accepted=accepted):
+                begun = self._begin(order, method, now)
+                settle = Settle(at, order.number, -1, accepted)
+                return begun if begun.answer != "done" else self._on_attempt(order, settle, now)
             case Refund(restock=restock):
                 return self._refund(order, restock, now) if order.status == "COMPLETED" else Outcome("Conflict")
 
-    def _pay(self, order: ModelOrder, action: Pay, now: datetime) -> Outcome:
-        answer = "COMPLETED" if action.accepted else "FAILED"
-        self.attempts.append((order.number, answer, action.method))
-        order = replace(order, payment_status=answer, payment_method=action.method)
-        if not action.accepted:
-            return self._told("PaymentFailed", self._next(order, now))
-        order = self._next(replace(order, status="COMPLETED"), now)
-        moved = self._move(order, "StockDeducted", quantity=-1, reserved=-1)
-        return self._told("OrderCompleted", order, self._told("PaymentCompleted", order, moved).events)
+    def _add(self, order: ModelOrder, *attempts: ModelAttempt) -> None:
+        self.orders.append(order)
+        self.attempts.append(list(attempts))
+
+    def _has_attempt(self, order: ModelOrder, *statuses: str) -> bool:
+        return any(attempt.status in statuses for attempt in self.attempts[order.number])
+
+    def _begin(self, order: ModelOrder, method: str, now: datetime) -> Outcome:
+        if order.status != "PENDING" or self._has_attempt(order, "PENDING", "COMPLETED"):
+            return Outcome("Conflict")
+        of_order = self.attempts[order.number]
+        of_order.append(ModelAttempt(len(of_order), method, due_at=now + timedelta(seconds=PROVIDER_SECONDS)))
+        return Outcome("done")
+
+    def _on_attempt(self, order: ModelOrder, action: OnAttempt, now: datetime) -> Outcome:
+        of_order = self.attempts[order.number]
+        if not of_order:
+            return Outcome("nothing")
+        attempt = of_order[action.attempt % len(of_order)]
+        payable = order.status == "PENDING" and order.deleted_at is None
+        match action:
+            case Settle(accepted=False) if attempt.status == "PENDING":
+                failed = replace(attempt, status="FAILED", due_at=None, failure=NO_MONEY.reason)
+                return self._tell(order, failed, "PaymentFailed", now) if payable else self._keep(order, failed)
+            case Settle(accepted=True) if attempt.status == "PENDING" and payable:
+                paid = replace(attempt, status="COMPLETED", charged=True, due_at=None)
+                return self._tell(order, paid, "PaymentCompleted", now, "COMPLETED")
+            case Settle(accepted=True) if attempt.status in ("PENDING", "FAILED"):  # the order has no use for it
+                owed = replace(attempt, status="REFUNDED", charged=True, due_at=now, failure=None)
+                return self._tell(order, owed, "PaymentRefunded", now)
+            case GiveBack(done=True) if attempt.status == "REFUNDED" and attempt.due_at is not None:
+                return self._keep(order, replace(attempt, due_at=None, failure=None))
+            case GiveBack(done=False) if attempt.status == "REFUNDED" and attempt.due_at is not None:
+                return self._keep(order, replace(attempt, failure=CLOSED.reason))
+        return Outcome("nothing")
+
+    def _keep(self, order: ModelOrder, attempt: ModelAttempt) -> Outcome:
+        self.attempts[order.number][attempt.number] = attempt
+        return Outcome("done")
+
+    def _tell(
+        self, order: ModelOrder, attempt: ModelAttempt, event_type: str, now: datetime, becomes: str | None = None
+    ) -> Outcome:
+        """The order shows the attempt that paid it; one that was never paid, the latest that has an outcome."""
+        self._keep(order, attempt)
+        if becomes or order.status in ("PENDING", "CANCELLED"):
+            order = replace(order, payment_status=attempt.status, payment_method=attempt.method)
+        order = self._next(replace(order, status=becomes or order.status), now)
+        told = Outcome("done", (Told(event_type, order.number, order.version, order, attempt),))
+        if becomes == "COMPLETED":
+            moved = self._move(order, "StockDeducted", quantity=-1, reserved=-1)
+            return self._told("OrderCompleted", order, (*told.events, *moved))
+        return self._told("OrderRefunded", order, told.events) if becomes == "REFUNDED" else told
 
     def _cancel(self, order: ModelOrder, now: datetime) -> Outcome:
         order = self._next(replace(order, status="CANCELLED"), now)
@@ -178,13 +172,11 @@ class ModelShop:
         return self._told("OrderDeleted", order, moved)
 
     def _refund(self, order: ModelOrder, restock: bool, now: datetime) -> Outcome:
-        order = self._next(replace(order, status="REFUNDED", payment_status="REFUNDED"), now)
-        self.attempts = [
-            (number, "REFUNDED" if number == order.number and status == "COMPLETED" else status, method)
-            for number, status, method in self.attempts
-        ]
+        paid = next(attempt for attempt in self.attempts[order.number] if attempt.status == "COMPLETED")
+        refunded = replace(paid, status="REFUNDED", due_at=now if paid.charged else None)
+        told = self._tell(order, refunded, "PaymentRefunded", now, "REFUNDED")
         moved = self._move(order, "StockAdjusted", quantity=1) if restock else ()
-        return self._told("OrderRefunded", order, self._told("PaymentRefunded", order, moved).events)
+        return replace(told, events=(*told.events, *moved))
 
     def _set_stock(self, product: str, quantity: int) -> Outcome:
         before = self.stock[product]
@@ -217,29 +209,3 @@ class ModelShop:
     @staticmethod
     def _told(event_type: str, order: ModelOrder, others: tuple[Told, ...] = ()) -> Outcome:
         return Outcome("done", (Told(event_type, order.number, order.version, order), *others))
-
-
-def order_json(order: ModelOrder, order_id: str) -> dict[str, Any]:
-    """``data.order`` of an event about the order in this state."""
-    return {
-        "id": order_id,
-        "userId": order.user,
-        "totalAmount": f"{order.total:.2f}",
-        "status": order.status,
-        "shippingAddress": None,
-        "items": [
-            {"productId": product, "productName": name, "quantity": quantity, "price": f"{price:.2f}"}
-            for product, name, quantity, price in order.lines
-        ],
-        "paymentStatus": order.payment_status,
-        "paymentMethod": order.payment_method,
-        "version": order.version,
-        "orderDate": order.day.isoformat(),
-        "createdAt": _text(order.created_at),
-        "updatedAt": _text(order.updated_at),
-        "deletedAt": order.deleted_at and _text(order.deleted_at),
-    }
-
-
-def _text(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -17,10 +17,10 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import connect, write
 from services.domain.model import NewItem, NewOrder
-from services.domain.placing import create_order
 from services.domain.tables import inventory, order_items, products
 from services.settings import DatabaseSettings
 from tests.support.databases import url_of
+from tests.support.shop import create_order
 
 pytestmark = [pytest.mark.needs_mysql, pytest.mark.real_servers]
 

@@ -15,10 +15,10 @@ from services.clients.database import write
 from services.clients.lease import Lease
 from services.domain import outbox as events
 from services.domain.model import NewItem, NewOrder
-from services.domain.placing import create_order
 from services.relay.leading import LEASE
 from services.relay.outbox import Outbox
 from tests.support.outbox import insert_event, pending, rows, seconds_from_now, set_columns
+from tests.support.shop import create_order
 
 pytestmark = [pytest.mark.needs_mysql, pytest.mark.real_servers]
 

@@ -13,11 +13,11 @@ from sqlalchemy.engine import Connection, Engine
 from services.clients import database
 from services.clients.database import OutcomeUnknown, connect, retryable, unavailable, write
 from services.domain.model import NewItem, NewOrder
-from services.domain.placing import create_order
 from services.domain.tables import users
 from services.settings import DatabaseSettings
 from tests.support.databases import url_of
 from tests.support.process import wait_until
+from tests.support.shop import create_order
 
 pytestmark = [pytest.mark.needs_mysql, pytest.mark.real_servers]
 

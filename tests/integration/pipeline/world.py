@@ -19,13 +19,13 @@ from services.clients import clickhouse
 from services.clients.clickhouse_schema import migrate_clickhouse
 from services.clients.database import write
 from services.domain.model import NewItem, NewOrder
-from services.domain.placing import create_order
 from services.domain.tables import outbox
 from services.events import all_topics
 from tests.support.broker import Broker, start_broker
 from tests.support.clickhouse import Front, start_clickhouse
 from tests.support.databases import is_locked, url_of
 from tests.support.process import Subprocess, wait_until
+from tests.support.shop import create_order
 
 READ_SECONDS = 10.0
 _COMING_BACK = (

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from services.clients.database import write
 from services.domain.model import Order
 from services.domain.orders import delete_order
-from services.domain.payments import accept_payment
 from services.domain.tables import order_items, orders, outbox, payments
 from services.reconciler.report import Kind
 from tests.integration.reconciler.shop import Shop
@@ -38,7 +37,7 @@ def place(shop: Shop, settle: bool = True) -> Orders:
     """Places the three orders and lets everything settle, unless the caller does."""
     first = shop.order(("101", 2))
     orders_ = Orders(
-        accept_payment(shop.engine, first.id, "CARD"),
+        shop.paid(first),
         shop.order(("102", 1), ("102", 2)),
         shop.order(("103", 1), user="2"),
     )
@@ -118,7 +117,7 @@ def deletion_lost(shop: Shop, o: Orders) -> None:
 
 
 def update_lost(shop: Shop, o: Orders) -> None:
-    accept_payment(shop.engine, o.b.id, "WALLET")
+    shop.paid(o.b, "WALLET")
     shop.relay()
 
 

@@ -13,8 +13,8 @@ from services.aggregator.core import Aggregator
 from services.clients.clickhouse import Client
 from services.clients.database import write
 from services.clients.types import utc_now
-from services.domain.model import NewItem, NewOrder, Order
-from services.domain.placing import create_order
+from services.domain.model import NewItem, NewOrder, Order, PaymentMethod
+from services.domain.queries import find_order
 from services.domain.tables import outbox
 from services.events import analytics_row, parse_order_event
 from services.reconciler.comparison import compare
@@ -22,6 +22,8 @@ from services.reconciler.orders import compare_orders
 from services.reconciler.repair import repair
 from services.reconciler.report import Report
 from services.reconciler.sources import Sources
+from tests.support.payments import pay
+from tests.support.shop import create_order
 
 ZONE = "UTC"
 _ORDER_TYPES = ("Order", "Payment")
@@ -48,6 +50,13 @@ class Shop:
         """A new order of these products and quantities."""
         new = NewOrder(user_id=user, items=tuple(NewItem(product, quantity) for product, quantity in items))
         return create_order(self.engine, ZoneInfo(ZONE), new)
+
+    def paid(self, order: Order, method: PaymentMethod = "CARD") -> Order:
+        """The order once it is paid."""
+        pay(self.engine, order.id, method)
+        found = find_order(self.engine, order.id)
+        assert found is not None
+        return found
 
     def relay(self) -> list[bytes]:
         """Marks every waiting event as processed and returns the analytics rows that come of them."""

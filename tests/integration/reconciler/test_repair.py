@@ -7,7 +7,6 @@ import json
 import pytest
 import sqlalchemy as sa
 
-from services.domain.payments import accept_payment
 from services.domain.tables import orders
 from services.reconciler.mending import mend
 from services.reconciler.orders import classify
@@ -130,7 +129,7 @@ def test_an_order_changed_during_the_repair_keeps_its_change(shop: Shop) -> None
     placed = place(shop)
     damage.altered_amount(shop, placed)
     found = shop.compare()
-    paid = accept_payment(shop.engine, placed.b.id, "CASH")
+    paid = shop.paid(placed.b, "CASH")
     mend(shop.sources(), found.differences)
     shop.settle()
     (row,) = shop.sources().find_orders([paid.id], [paid.order_date])[paid.id]

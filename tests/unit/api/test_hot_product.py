@@ -17,13 +17,12 @@ from sqlalchemy.engine import Connection, Engine
 from services.clients.database import connect
 from services.domain.model import NewItem, NewOrder
 from services.domain.orders import cancel_order
-from services.domain.payments import accept_payment
-from services.domain.placing import create_order
 from services.domain.queries import find_inventory
 from services.domain.tables import inventory, products
 from services.settings import DatabaseSettings
 from tests.support.databases import Template, url_of
-from tests.support.shop import SHOP, AppClient, Call, events
+from tests.support.payments import pay
+from tests.support.shop import SHOP, AppClient, Call, create_order, events
 
 pytestmark = pytest.mark.real_servers
 
@@ -74,7 +73,7 @@ def test_thirty_two_clients_of_one_product_neither_deadlock_nor_starve(engine: E
         for turn in range(ORDERS):
             order = create_order(shared, ZoneInfo("UTC"), NewOrder("1", (NewItem("hot", 1),)))
             if turn % 2:
-                accept_payment(shared, order.id, "CARD")
+                pay(shared, order.id)
             else:
                 cancel_order(shared, order.id)
             finished.append(number)

@@ -17,10 +17,9 @@ from services.doctor.check import CannotLook
 from services.doctor.shop import ProbeLeft, Shop
 from services.domain.model import NewItem, NewOrder, Order
 from services.domain.orders import delete_order
-from services.domain.placing import create_order
 from services.domain.tables import orders, outbox
 from tests.support.databases import empty_database, open_database
-from tests.support.shop import SHOP, events
+from tests.support.shop import SHOP, create_order, events
 from tests.support.web import Api, serve
 
 ZONE = ZoneInfo("UTC")

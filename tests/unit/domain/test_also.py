@@ -11,11 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from services.domain.model import NewItem, NewOrder, Order
-from services.domain.orders import cancel_order
-from services.domain.placing import create_order
+from services.domain.model import NewItem, NewOrder, Order, Payment
+from services.domain.orders import cancel_order, delete_order
+from services.domain.payments import begin_payment
+from services.domain.settling import settle_accepted, settle_refused
 from services.domain.tables import users
-from tests.support.shop import SHOP, stored
+from tests.support.payments import PROVIDER, PROVIDER_SECONDS
+from tests.support.shop import SHOP, create_order, stored
 
 pytestmark = pytest.mark.real_servers
 
@@ -33,10 +35,20 @@ def place(engine: Engine) -> Order:
     return create_order(engine, UTC, NEW)
 
 
+def begin(engine: Engine) -> Payment:
+    return begin_payment(engine, place(engine).id, "CARD", PROVIDER, PROVIDER_SECONDS)
+
+
 # Each function that writes: what it needs, and its call with `also`.
 CHANGES: dict[str, tuple[Callable[[Engine], Any], Callable[[Engine, Any, Any], Any]]] = {
-    "create_order": (lambda _engine: None, lambda engine, _order, also: create_order(engine, UTC, NEW, also=also)),
+    "begin_payment": (
+        place,
+        lambda engine, order, also: begin_payment(engine, order.id, "CARD", PROVIDER, PROVIDER_SECONDS, also=also),
+    ),
+    "settle_accepted": (begin, lambda engine, attempt, also: settle_accepted(engine, attempt, "charge", also=also)),
+    "settle_refused": (begin, lambda engine, attempt, also: settle_refused(engine, attempt, "no", also=also)),
     "cancel_order": (place, lambda engine, order, also: cancel_order(engine, order.id, also=also)),
+    "delete_order": (place, lambda engine, order, also: delete_order(engine, order.id, also=also)),
 }
 
 

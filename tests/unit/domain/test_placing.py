@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.domain.errors import InsufficientStock, Invalid, NotFound
 from services.domain.model import NewItem, NewOrder, Order
-from services.domain.placing import Asked, Spoiled, create_order, place_orders
+from services.domain.placing import Asked, Spoiled, place_orders
 from services.domain.tables import outbox
 from tests.support.shop import SHOP, stored
 
@@ -104,8 +104,6 @@ def test_nothing_is_stored_when_what_belongs_to_it_fails(engine: Engine) -> None
     with pytest.raises(Spoiled, match="no answer can be kept") as spoiled:
         place_orders(engine, UTC, [order(("101", 2)), Asked(asked.new, None, refuse)])
     assert spoiled.value.position == 1
-    with pytest.raises(RuntimeError, match="no answer can be kept"):
-        create_order(engine, UTC, asked.new, also=refuse)
     assert stored(engine) == before
 
 
@@ -113,7 +111,8 @@ def test_what_belongs_to_it_is_stored_with_it(engine: Engine) -> None:
     def note(connection: Connection, created: Order) -> None:
         connection.execute(sa.update(outbox).where(outbox.c.aggregate_id == created.id).values(last_error="noted"))
 
-    created = create_order(engine, UTC, order(("101", 1)).new, also=note)
+    (created,) = place_orders(engine, UTC, [Asked(order(("101", 1)).new, None, note)])
+    assert isinstance(created, Order)
     with engine.connect() as connection:
         noted = connection.scalars(sa.select(outbox.c.aggregate_id).where(outbox.c.last_error == "noted")).all()
     assert noted == [created.id]
