@@ -33,7 +33,7 @@ from benchmarks.hammer import PRODUCTS
 from services.api.server import listen, serve
 from services.clients.database import connect
 from services.domain.model import NewItem, NewOrder
-from services.domain.placing import create_order
+from services.domain.placing import Asked, place_orders
 from services.load import percentile
 from services.observability.process import StopSignal
 from services.settings import ApiSettings, DatabaseSettings
@@ -54,7 +54,10 @@ def statements_of_an_order(engine: Engine) -> Captured:
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
         new = NewOrder("1", (NewItem("101", 1), NewItem("102", 2)))
-        return create_order(engine, ZoneInfo("UTC"), new).id, seen
+        (order,) = place_orders(engine, ZoneInfo("UTC"), [Asked(new)])
+        if isinstance(order, Exception):
+            raise order
+        return order.id, seen
     finally:
         sa.event.remove(engine, "before_cursor_execute", note)
 

@@ -40,8 +40,8 @@ class Placing:
         self._transactions: set[asyncio.Task[None]] = set()
 
     async def place(self, asked: Asked) -> Order:
-        """The stored order. Raises as services.domain.placing.create_order; a 503 problem when too many wait, or no
-        transaction begins in time.
+        """The stored order. Raises what services.domain.placing.place_orders refuses it with; a 503 problem when too
+        many wait, or no transaction begins in time.
         """
         if len(self._waiting) >= WAITING:
             raise _crowded()

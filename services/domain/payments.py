@@ -1,4 +1,4 @@
-"""Payments of an order as the state machine sees them: begun, made at once, refunded.
+"""Payments of an order as the state machine sees them: begun, refunded.
 
 The provider is asked between two transactions, never within one: ``begin_payment`` commits that it is going to be
 asked, ``services.domain.settling`` what it said. An attempt under way is known to ``payments`` alone: neither the
@@ -17,8 +17,8 @@ from services.domain.also import Also, together
 from services.domain.attempts import change_attempt, in_force, insert_attempt, new_attempt
 from services.domain.errors import Conflict, Invalid, NotFound
 from services.domain.locking import Locked, advance, lock_order
-from services.domain.model import Order, Payment, PaymentMethod
-from services.domain.settling import about, complete, fail
+from services.domain.model import Payment, PaymentMethod
+from services.domain.settling import about
 
 
 def begin_payment(
@@ -50,55 +50,6 @@ def begin_payment(
         )
         insert_attempt(connection, attempt)
         return attempt
-
-    return write(engine, together(work, also))
-
-
-def accept_payment(
-    engine: Engine,
-    order_id: str,
-    method: PaymentMethod,
-    traceparent: str | None = None,
-    *,
-    also: Also[Order] | None = None,
-) -> Order:
-    """Money that is there already, without a provider: as begun and accepted in one transaction.
-
-    Raises NotFound, Conflict as begin_payment.
-    """
-    return _at_once(engine, order_id, method, None, traceparent, also)
-
-
-def refuse_payment(
-    engine: Engine,
-    order_id: str,
-    method: PaymentMethod,
-    traceparent: str | None = None,
-    *,
-    also: Also[Order] | None = None,
-) -> Order:
-    """An attempt that failed elsewhere: as begun and refused in one transaction. Raises as accept_payment."""
-    return _at_once(engine, order_id, method, "refused", traceparent, also)
-
-
-def _at_once(
-    engine: Engine,
-    order_id: str,
-    method: PaymentMethod,
-    refusal: str | None,
-    traceparent: str | None,
-    also: Also[Order] | None,
-) -> Order:
-    def work(connection: Connection) -> Order:
-        locked = _payable(connection, order_id)
-        attempt = new_attempt(order_id, locked.order.total_amount, method, locked.now)
-        insert_attempt(connection, attempt)
-        if refusal is None:
-            outcome = complete(connection, locked, attempt, charge_id=None)
-        else:
-            outcome = fail(connection, locked, attempt, refusal)
-        outbox.append(connection, outcome.happened, traceparent)
-        return outcome.order
 
     return write(engine, together(work, also))
 

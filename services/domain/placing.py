@@ -135,19 +135,6 @@ def place_orders(engine: Engine, zone: ZoneInfo, asked: Sequence[Asked]) -> list
     return write(engine, lambda connection: _place(connection, zone, asked))
 
 
-def create_order(
-    engine: Engine, zone: ZoneInfo, new: NewOrder, traceparent: str | None = None, also: Also[Order] | None = None
-) -> Order:
-    """One order by itself. Raises what ``place_orders`` returns of a refused one, and what ``also`` raises."""
-    try:
-        (outcome,) = place_orders(engine, zone, [Asked(new, traceparent, also)])
-    except Spoiled as spoiled:
-        raise spoiled.cause from None
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
-
-
 def _place(connection: Connection, zone: ZoneInfo, asked: Sequence[Asked]) -> list[Order | Exception]:
     shelf = _Shelf(connection, asked)
     outcomes: list[Order | Exception] = []

@@ -65,7 +65,7 @@ def settle_accepted(
         attempt = read_attempt(connection, payment.id)
         outcome = Outcome(attempt, locked.order, [])
         if attempt.status == "PENDING" and is_payable(locked.order):
-            outcome = complete(connection, locked, attempt, charge_id)
+            outcome = _complete(connection, locked, attempt, charge_id)
         elif attempt.status in ("PENDING", "FAILED"):
             outcome = _give_back(connection, locked, attempt, charge_id)
         outbox.append(connection, outcome.happened, traceparent)
@@ -91,7 +91,7 @@ def settle_refused(
         locked = lock_order(connection, payment.order_id)
         attempt = read_attempt(connection, payment.id)
         if attempt.status == "PENDING":
-            outcome = fail(connection, locked, attempt, reason)
+            outcome = _fail(connection, locked, attempt, reason)
             outbox.append(connection, outcome.happened, traceparent)
             attempt = outcome.attempt
         return attempt
@@ -99,7 +99,7 @@ def settle_refused(
     return write(engine, together(work, also))
 
 
-def complete(connection: Connection, locked: Locked, attempt: Payment, charge_id: str | None) -> Outcome:
+def _complete(connection: Connection, locked: Locked, attempt: Payment, charge_id: str) -> Outcome:
     """The locked PENDING order is paid by this attempt; its pieces leave the house."""
     settled = change_attempt(
         connection, attempt, status="COMPLETED", charge_id=charge_id, due_at=None, updated_at=locked.now
@@ -111,7 +111,7 @@ def complete(connection: Connection, locked: Locked, attempt: Payment, charge_id
     return Outcome(settled, changed, [paid, outbox.order_event("OrderCompleted", changed), *deducted])
 
 
-def fail(connection: Connection, locked: Locked, attempt: Payment, reason: str) -> Outcome:
+def _fail(connection: Connection, locked: Locked, attempt: Payment, reason: str) -> Outcome:
     """The attempt took no money. An order that has ended is not changed by that, and nothing is told."""
     settled = change_attempt(
         connection, attempt, status="FAILED", failure=reason[:FAILURE_LENGTH], due_at=None, updated_at=locked.now
