@@ -91,15 +91,16 @@ def rotate_token(
 ) -> Issued:
     """A new token of this name; the ones before it work for another ``overlap``, and no longer than they would have.
 
-    Without ``lifetime`` the new one lives as long as the newest before it was meant to. Raises NotFound when none of
-    that name is active.
+    Without ``lifetime`` the new one lives as long as the newest before it was meant to, also where that was revoked
+    since. Raises NotFound when none of that name is active.
     """
 
     def work(connection: Connection) -> Issued:
-        before = _active(connection, admin_tokens.c.name == name)
+        known = _locked(connection, admin_tokens.c.name == name)
+        before = [token for token in known if token.state == "active"]
         if not before:
             raise NotFound("active token", name)
-        newest = before[-1]
+        newest = max(known, key=lambda token: (token.created_at, token.id))  # the ends of older ones were cut
         inherited = newest.expires_at - newest.created_at if newest.expires_at else None
         issued = _issue(connection, name, lifetime or inherited)
         end = database_now(connection) + overlap
@@ -151,10 +152,14 @@ def find_token(engine: Engine, secret: str) -> AdminToken | None:
 _WITH_NOW = sa.select(admin_tokens, utc_now().label("now"))
 
 
-def _active(connection: Connection, which: sa.ColumnElement[bool]) -> list[AdminToken]:
-    """Locked, the oldest first."""
+def _locked(connection: Connection, which: sa.ColumnElement[bool]) -> list[AdminToken]:
+    """Whatever their state, the oldest first."""
     rows = connection.execute(_WITH_NOW.where(which).order_by(admin_tokens.c.id).with_for_update())
-    return [token for token in map(_token, rows) if token.state == "active"]
+    return [_token(row) for row in rows]
+
+
+def _active(connection: Connection, which: sa.ColumnElement[bool]) -> list[AdminToken]:
+    return [token for token in _locked(connection, which) if token.state == "active"]
 
 
 def _issue(connection: Connection, name: str, lifetime: timedelta | None) -> Issued:

@@ -144,6 +144,17 @@ def test_a_successor_lives_as_long_as_its_predecessor_was_to_unless_told_otherwi
     assert lives == [2 * HOUR, 2 * HOUR, HOUR]
 
 
+@pytest.mark.parametrize("lifetime", [None, 5 * HOUR])
+def test_a_successor_of_a_token_whose_end_was_cut_lives_as_long_as_the_revoked_one_was_to(
+    engine: Engine, lifetime: timedelta | None
+) -> None:
+    create_token(engine, "alice", lifetime)
+    revoked = rotate_token(engine, "alice", timedelta(minutes=5))
+    revoke_token(engine, revoked.token.id)
+    token = rotate_token(engine, "alice", timedelta(minutes=5)).token
+    assert (token.expires_at - token.created_at if token.expires_at else None) == lifetime
+
+
 def test_a_name_must_be_in_use_to_be_replaced_and_an_id_is_no_name(engine: Engine) -> None:
     token = create_token(engine, "alice").token
     for name in ("bob", token.id):
