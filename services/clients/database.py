@@ -5,7 +5,8 @@ the database ends it before its commit: for a deadlock, a lock that did not come
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from time import monotonic
 from typing import Any, Final, Protocol, TypeVar
@@ -25,6 +26,7 @@ from services.settings import DatabaseSettings, SettingsError
 __all__ = [
     "ANSWER_SECONDS",
     "OutcomeUnknown",
+    "alone",
     "connect",
     "contended",
     "database_now",
@@ -176,6 +178,27 @@ def one_snapshot(connection: Connection) -> None:
     """Before a connection's first statement: all up to its end see the database as of one moment, as on SQLite."""
     if connection.dialect.name == "mysql":
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+@contextmanager
+def alone(engine: Engine, what: str, seconds: int, taken: Exception) -> Iterator[None]:
+    """One at a time of those who do ``what`` in a database, where no row's lock is of use. Raises ``taken`` when others
+    do for so many seconds.
+
+    SQLite needs no lock for it: write transactions come one after the other, DDL is part of them. Elsewhere it takes a
+    connection for as long as it lasts, beside those of the work.
+    """
+    if engine.dialect.name != "mysql":
+        yield
+        return
+    with engine.connect() as connection:
+        lock = sa.func.concat(sa.func.database(), f".{what}")
+        if not connection.scalar(sa.select(sa.func.get_lock(lock, seconds))):
+            raise taken
+        try:
+            yield
+        finally:
+            connection.execute(sa.select(sa.func.release_lock(lock)))
 
 
 def write(engine: Engine, work: Callable[[Connection], T]) -> T:

@@ -1,14 +1,12 @@
 """Bringing the relational schema to the newest revision, and refusing to work on another one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from services.clients.backoff import Backoff
-from services.clients.database import refused, retryable, unavailable, write
+from services.clients.database import alone, refused, retryable, unavailable, write
 from services.observability.logging import get_logger
 from services.observability.process import CannotStart, StopSignal
 from services.settings import PROJECT_ROOT
@@ -39,28 +37,13 @@ def migrate(engine: Engine, business_timezone: str) -> str:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with _alone(engine):
+    taken = SchemaError("somebody else has been migrating this database for a minute: run it again later")
+    with alone(engine, "schema", _PATIENCE_SECONDS, taken):
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
         write(engine, lambda connection: _keep_zone(connection, business_timezone))
     return newest_revision()
-
-
-@contextmanager
-def _alone(engine: Engine) -> Iterator[None]:
-    """One migration of a database at a time. SQLite needs no lock for it: its DDL is part of the write transaction."""
-    if engine.dialect.name != "mysql":
-        yield
-        return
-    with engine.connect() as connection:
-        lock = sa.func.concat(sa.func.database(), ".schema")
-        if not connection.scalar(sa.select(sa.func.get_lock(lock, _PATIENCE_SECONDS))):
-            raise SchemaError("somebody else has been migrating this database for a minute: run it again later")
-        try:
-            yield
-        finally:
-            connection.execute(sa.select(sa.func.release_lock(lock)))
 
 
 def _keep_zone(connection: Connection, zone: str) -> None:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, Row
 from uuid_utils import uuid7
 
-from services.clients.database import database_now, write
+from services.clients.database import alone, database_now, write
 from services.clients.types import utc_now
 from services.domain.also import Also, together
 from services.domain.errors import Conflict, Invalid, NotFound
@@ -28,6 +28,7 @@ PREFIX = "mr_"
 BOOTSTRAP = "bootstrap"
 """Name and id of the token that is a setting (MILLRACE_ADMIN_TOKEN) and has no row."""
 _RANDOM_BYTES = 32
+_PATIENCE_SECONDS = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 
 State = Literal["active", "expired", "revoked"]
@@ -79,7 +80,9 @@ def create_token(
     _require_own_row(name)
     if not _NAME.fullmatch(name):
         raise Invalid("name", "must be 1 to 64 letters, digits, and . _ @ - after the first")
-    return write(engine, together(work, also))
+    taken = Conflict("somebody else has been making admin tokens for some time: look at the list, and try again")
+    with alone(engine, "admin_tokens", _PATIENCE_SECONDS, taken):  # a name that is free has no row to lock
+        return write(engine, together(work, also))
 
 
 def rotate_token(

@@ -1,14 +1,18 @@
 """Admin tokens: kept as digests, found by them, ended by time, by hand and by their successor; every use on record."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 from services.clients.database import database_now, write
+from services.clients.group_commit import group_of
 from services.domain.admin_actions import Actor, AdminAction, append_action, list_actions, record_action
 from services.domain.admin_tokens import (
     Issued,
@@ -21,6 +25,7 @@ from services.domain.admin_tokens import (
 from services.domain.errors import Conflict, Invalid, NotFound
 from services.domain.tables import admin_actions, admin_tokens
 from tests.support.databases import on_sqlite_only
+from tests.support.process import wait_until
 from tests.support.shop import SHOP
 
 pytestmark = pytest.mark.real_servers
@@ -93,6 +98,46 @@ def test_a_name_is_free_again_when_its_token_has_ended(engine: Engine) -> None:
     pass_time(engine, HOUR)
     create_token(engine, "alice")
     assert [token.state for token in list_tokens(engine)] == ["expired", "active"]
+
+
+def test_of_two_who_make_a_token_of_a_name_at_once_one_does(engine: Engine) -> None:
+    """The second begins while the first has not committed: on MySQL it finds no row of that name, and none to lock."""
+    locks: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if "get_lock" in statement.lower():
+            locks.append(statement)
+
+    second: list[Future[Issued]] = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def meanwhile(_connection: Connection, _issued: Issued) -> None:
+            second.append(pool.submit(create_token, engine, "alice"))
+            waits = group_of(engine)
+            wait_until(lambda: second[0].done() or len(locks) > 1 or waits.waiting, "the second one's turn")
+
+        create_token(engine, "alice", also=meanwhile)
+        with pytest.raises(Conflict, match="rotate or revoke"):
+            second[0].result(60)
+    assert [token.name for token in list_tokens(engine)] == ["alice"]
+
+
+def test_a_free_name_is_looked_for_and_committed_by_one_at_a_time(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held on SQLite too, where nothing goes wrong without the lock."""
+    happened: list[str] = []
+
+    @contextmanager
+    def alone(_engine: Engine, what: str, _seconds: int, _taken: Exception) -> Iterator[None]:
+        happened.append(f"{what} taken")
+        yield
+        happened.extend(f"{token.name} is there" for token in list_tokens(engine))
+
+    monkeypatch.setattr("services.domain.admin_tokens.alone", alone)
+    create_token(engine, "alice", also=lambda _connection, _issued: happened.append("stored"))
+    assert happened == ["admin_tokens taken", "stored", "alice is there"]
 
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "-a", "é", "x" * 65, "a\n"])
