@@ -164,13 +164,15 @@ def _database() -> "Iterator[Engine]":
     """The database of the settings, at the newest schema; refusals become one line."""
     with one_line_errors():
         from services.clients import database, relational_schema
-        from services.domain.errors import DomainError
+        from services.domain.errors import DomainError, Invalid
         from services.settings import BusinessSettings, DatabaseSettings, load
 
         engine = database.connect(load(DatabaseSettings))
         try:
             relational_schema.require_current(engine, load(BusinessSettings).business_timezone)
             yield engine
+        except Invalid as refused:
+            raise refuse(f"{refused.field} {refused}") from None
         except DomainError as refused:
             raise refuse(str(refused)) from None
         finally:

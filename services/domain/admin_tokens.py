@@ -79,7 +79,7 @@ def create_token(
 
     _require_own_row(name)
     if not _NAME.fullmatch(name):
-        raise Invalid("name", "must be 1 to 64 letters, digits, and . _ @ - after the first")
+        raise Invalid("name", f"must be 1 to 64 letters, digits, and . _ @ - after the first: {name[:80]!r} is not")
     taken = Conflict("somebody else has been making admin tokens for some time: look at the list, and try again")
     with alone(engine, "admin_tokens", _PATIENCE_SECONDS, taken):  # a name that is free has no row to lock
         return write(engine, together(work, also))

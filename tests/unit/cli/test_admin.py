@@ -114,7 +114,11 @@ def test_the_token_of_the_setting_is_listed_where_it_is_set(admin: Command) -> N
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("create", "a b"), "must be 1 to 64 letters"),
+        (
+            ("create", "a b"),
+            "millrace: name must be 1 to 64 letters, digits, and . _ @ - after the first: 'a b' is not",
+        ),
+        (("create", "a\x1b[2J\n"), r"'a\x1b[2J\n' is not"),
         (("create", "bootstrap"), "MILLRACE_ADMIN_TOKEN"),
         (("create", "x", "--expires", "soon"), "--expires is no length of time"),
         (("create", "x", "--expires", "0d"), "--expires is no time at all"),
