@@ -23,9 +23,9 @@ def documented(program: str) -> str:
     return str(command)
 
 
-def place(stack: Stack) -> str:
+def place(stack: Stack, quantity: int = 1) -> str:
     """A new order's id."""
-    answer = stack.api.post("/api/orders", json={"userId": 1, "items": [{"productId": 101, "quantity": 1}]})
+    answer = stack.api.post("/api/orders", json={"userId": 1, "items": [{"productId": 101, "quantity": quantity}]})
     assert answer.status_code == 201, answer.text
     placed: dict[str, Any] = answer.json()
     return str(placed["id"])
@@ -43,7 +43,7 @@ def test_a_backup_that_is_restored_is_the_truth_again(stack: Stack, unmended: No
     expect_everything_shown(stack, {changed})
     backed_up = shop_totals(stack)
     stack.run_in("mysql", "sh", "-c", f"{documented('mysqldump')} > {DUMP}")
-    later = place(stack)
+    later = place(stack, 2)
     assert stack.api.post(f"/api/orders/{changed}/cancel").status_code == 200
     expect_everything_shown(stack, {later})
     assert shop_totals(stack) != backed_up
