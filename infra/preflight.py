@@ -43,7 +43,7 @@ def _memory(config: Config, facts: Facts) -> Iterator[Refusal]:
     if facts.memory < needed:
         yield Refusal(
             f"the container engine has {_gib(facts.memory)} of memory and this stack needs {_gib(needed)}: "
-            f"give the engine more, or set {key('kafka.nodes')} to 1"
+            f"give the engine more, or set {key('kafkaNodes')} to 1"
         )
 
 
@@ -102,7 +102,7 @@ def _made_with(config: Config, facts: Facts) -> Iterator[Refusal]:
     other versions of the servers, and none takes a newer one's data; every order's day was computed in its zone.
     """
     fixed = (
-        ("kafka.nodes", "kafka1", NODES_LABEL, str(config.nodes)),
+        ("kafkaNodes", "kafka1", NODES_LABEL, str(config.nodes)),
         ("images", "mysql", IMAGES_LABEL, config.images),
         ("timezone", "mysql", ZONE_LABEL, config.timezone),
     )

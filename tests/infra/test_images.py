@@ -68,7 +68,7 @@ def test_connect_without_plugins_is_kafka_itself() -> None:
 
 def test_connect_with_plugins_is_an_image_of_its_own(tmp_path: Path) -> None:
     write_plugin(tmp_path / "a-sink-1.0.zip")
-    program = captured(LOCAL_PYTHON, connect_plugins=str(tmp_path))
+    program = captured(LOCAL_PYTHON, connectPlugins=str(tmp_path))
     assert image(program, "kafka-connect") == reference("connect", tmp_path)
     assert image(program, "kafka-local1") == reference("kafka")
 
@@ -79,7 +79,7 @@ def test_a_relative_folder_is_one_of_the_project(monkeypatch: pytest.MonkeyPatch
     with tempfile.TemporaryDirectory(prefix="test-plugins-", dir=PROJECT / "var") as plugins:
         write_plugin(Path(plugins) / "a-sink-1.0.zip")
         monkeypatch.chdir(tmp_path)
-        program = captured(LOCAL_PYTHON, connect_plugins=str(Path(plugins).relative_to(PROJECT)))
+        program = captured(LOCAL_PYTHON, connectPlugins=str(Path(plugins).relative_to(PROJECT)))
         assert image(program, "kafka-connect") == reference("connect", Path(plugins))
 
 

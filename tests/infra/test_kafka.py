@@ -40,7 +40,7 @@ def test_three_nodes_form_one_quorum() -> None:
 
 @pytest.mark.parametrize(("nodes", "replicas", "in_sync"), [("3", "3", "2"), ("1", "1", "1")])
 def test_what_is_acknowledged_survives_a_node(nodes: str, replicas: str, in_sync: str) -> None:
-    given_ = env(captured(DEFAULT, kafka_nodes=nodes))
+    given_ = env(captured(DEFAULT, kafkaNodes=nodes))
     for name in ("DEFAULT", "OFFSETS_TOPIC", "TRANSACTION_STATE_LOG"):
         assert given_[f"KAFKA_{name}_REPLICATION_FACTOR"] == replicas
     assert given_["KAFKA_MIN_INSYNC_REPLICAS"] == given_["KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"] == in_sync
@@ -54,7 +54,7 @@ def test_a_dead_broker_is_noticed_soon() -> None:
 
 
 def test_each_client_is_told_an_address_it_can_reach() -> None:
-    program = captured(DEFAULT, ports_kafka="40100")
+    program = captured(DEFAULT, portKafka="40100")
     for node in (1, 2, 3):
         given_ = env(program, node)
         inside = 19091 + node
@@ -79,7 +79,7 @@ def test_the_largest_message_fits() -> None:
 
 
 def test_the_heap_leaves_room_beside_it() -> None:
-    program = captured(DEFAULT, memory_kafka="448", memory_connect="704")
+    program = captured(DEFAULT, memoryKafka="448", memoryConnect="704")
     for container in ("kafka-local1", "kafka-connect"):
         inputs = program.containers[container].inputs
         options = dict(one.split("=", 1) for one in inputs["envs"])

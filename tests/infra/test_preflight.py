@@ -52,7 +52,7 @@ def test_a_sound_engine_has_no_fault(upstream: Config) -> None:
 def test_too_little_memory(upstream: Config) -> None:
     (line,) = found(upstream, dataclasses.replace(SOUND, memory=GIB))
     assert line.startswith("the container engine has 1.0 GiB of memory and this stack needs ")
-    assert "set millrace:kafka.nodes to 1" in line
+    assert "set millrace:kafkaNodes to 1" in line
 
 
 def test_too_little_disk(upstream: Config) -> None:
@@ -63,13 +63,13 @@ def test_too_little_disk(upstream: Config) -> None:
 
 def test_a_taken_port_names_its_key(upstream: Config) -> None:
     (line,) = found(upstream, SOUND, {19093: "address already in use"})
-    assert line.startswith("millrace:ports.kafka (node 2) is port 19093, which is taken (address already in use): ")
+    assert line.startswith("millrace:portKafka (node 2) is port 19093, which is taken (address already in use): ")
 
 
 def test_a_port_of_another_container_names_it(upstream: Config) -> None:
     other = Container("their-database", {}, frozenset({3306}))
     (line,) = found(upstream, dataclasses.replace(SOUND, containers=(other,), here=False))
-    assert line.startswith("millrace:ports.mysql is port 3306, which is taken (the container their-database has it): ")
+    assert line.startswith("millrace:portMysql is port 3306, which is taken (the container their-database has it): ")
 
 
 def test_ports_of_this_stack_are_its_own(upstream: Config) -> None:
@@ -111,7 +111,7 @@ def test_names_of_this_stack_are_its_own(upstream: Config) -> None:
 @pytest.mark.parametrize(
     ("volume", "label", "key", "made_with", "other"),
     [
-        ("kafka1", NODES_LABEL, "kafka.nodes", "3", "1"),
+        ("kafka1", NODES_LABEL, "kafkaNodes", "3", "1"),
         ("mysql", ZONE_LABEL, "timezone", "UTC", "Asia/Seoul"),
         ("mysql", IMAGES_LABEL, "images", "upstream", "local"),
     ],
@@ -130,7 +130,7 @@ def test_what_the_data_was_made_with_cannot_change_under_it(
 
 
 def test_the_volumes_say_what_their_data_was_made_with() -> None:
-    program = captured(DEFAULT, timezone="Asia/Seoul", kafka_nodes="1")
+    program = captured(DEFAULT, timezone="Asia/Seoul", kafkaNodes="1")
     volumes = program.of("docker:index/volume:Volume")
     of = {name: {one["label"]: one["value"] for one in made.inputs["labels"]} for name, made in volumes.items()}
     assert of["mysql-data"].items() >= {IMAGES_LABEL: "upstream", ZONE_LABEL: "Asia/Seoul"}.items()

@@ -41,14 +41,21 @@ class Pulumi:
             raise Refusal(f"pulumi does not tell {NAMESPACE}:{key}: {last_line(answer.err)}")
         return "" if answer.code else answer.out.strip()
 
-    def up(self, given: Mapping[str, str]) -> None:
-        """`pulumi up`, shown. ``given`` is configured first and kept. Raises Failed."""
+    def up(self, given: Mapping[str, str], settings: Mapping[str, str]) -> None:
+        """`pulumi up`, shown. Configuration and ``settings`` of the services are set first and kept. Raises Failed."""
+        for name, value in settings.items():
+            self._keep(f"{NAMESPACE}:settings.{name}", value)
         config = [word for key, value in given.items() for word in ("--config", f"{NAMESPACE}:{key}={value}")]
         code = self._show("up", "--refresh", "--yes", "--stack", STACK, *config)
         if code:
             raise Failed(
                 f"pulumi up failed (exit code {code}): what it says above names the part; then `make up` again"
             )
+
+    def _keep(self, path: str, value: str) -> None:
+        answer = self._read("config", "set", "--path", path, value, "--stack", STACK)
+        if answer.code:
+            raise Failed(f"pulumi does not keep {path}: {last_line(answer.err)}")
 
     def down(self) -> None:
         """`pulumi destroy`, shown: everything but the volumes and what opens them. Raises Failed."""

@@ -105,7 +105,7 @@ def test_local_images_are_built_first(programs: Programs, run: Run, machine: Api
 
 
 def test_plugins_go_into_the_connect_image(programs: Programs, run: Run, machine: Api) -> None:
-    pulumi(programs, **{"config_images": Says("local\n"), "config_connect.plugins": Says("/plugins\n")})
+    pulumi(programs, config_images=Says("local\n"), config_connectPlugins=Says("/plugins\n"))
     run("up")
     assert programs.calls("images") == ["--connect-plugins /plugins"]
 
