@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services.aggregator.core import Aggregator
 from services.aggregator.leadership import Leadership
 from services.aggregator.report import TickReport
+from services.aggregator.sparing import Arrivals, Sparing
 from services.aggregator.store import NotAllowed
 from services.clients.backoff import Backoff
 from services.clients.clickhouse import ClickHouseError, Failure, classify
@@ -44,13 +45,16 @@ def run(aggregator: Aggregator, cadence: Cadence, leadership: Leadership, stop: 
             died.append(error)
             stop.set()
 
-    def ticking(cube: str, tick: Callable[[], TickReport], every: float) -> Callable[[], None]:
-        return lambda: keep_ticking(cube, tick, every, leadership.held, aggregator.raise_fence, stop)
+    def ticking(
+        cube: str, tick: Callable[[], TickReport], arrivals: Callable[[], Arrivals], every: float
+    ) -> Callable[[], None]:
+        sparing = Sparing(cube, tick, arrivals)
+        return lambda: keep_ticking(cube, sparing, every, leadership.held, aggregator.raise_fence, stop)
 
     work = {
         "lease": lambda: leadership.keep(stop),
-        "days": ticking("days", aggregator.tick_days, cadence.days),
-        "users": ticking("users", aggregator.tick_users, cadence.users),
+        "days": ticking("days", aggregator.tick_days, aggregator.days.arrivals, cadence.days),
+        "users": ticking("users", aggregator.tick_users, aggregator.users.arrivals, cadence.users),
     }
     threads = [threading.Thread(target=alive, args=(task,), name=name, daemon=True) for name, task in work.items()]
     for thread in threads:

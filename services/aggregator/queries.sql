@@ -30,6 +30,10 @@ WHERE i.inserted != c.covered
     OR (c.began_ms >= {fence_from:Int64} AND c.began_ms < {fence:Int64} AND now_ms >= {fence:Int64})
 ORDER BY recent DESC, missing != 0 DESC, c.began_ms, order_date DESC
 
+-- name: day_arrivals
+-- Changes with every row that comes in, and with every request to recompute a day.
+SELECT sum(rows), max(last_at) FROM day_inserts SETTINGS max_threads = 1
+
 -- name: append_hours
 -- Orders that are not deleted, by hour and status. The hour begins where its minute 0 is, or would be: where the clock
 -- is set within an hour (Lord Howe, by 30 minutes), at the change.
@@ -133,6 +137,10 @@ WHERE i.inserted != c.covered
     OR arrayExists(gap -> c.began_ms < i.last_ms + gap AND now_ms >= i.last_ms + gap, {gaps:Array(Int64)})
     OR (c.began_ms >= {fence_from:Int64} AND c.began_ms < {fence:Int64} AND now_ms >= {fence:Int64})
 ORDER BY missing != 0 DESC, c.began_ms, bucket
+
+-- name: bucket_arrivals
+-- Changes with every row that comes in, and with every request to recompute a bucket.
+SELECT sum(rows), max(last_at) FROM bucket_inserts SETTINGS max_threads = 1
 
 -- name: append_users
 -- Sales by user.
