@@ -35,7 +35,7 @@ class GrafanaArgs:
     port: int = 3001
     files: Path = FILES
     settings: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    memory: int = 384
+    memory: int = 512
     depends_on: Sequence[pulumi.Input[pulumi.Resource]] = ()
 
 
