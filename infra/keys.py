@@ -135,6 +135,11 @@ KEYS: Final[Mapping[str, Key]] = {
             "writes",
         ),
         Key(
+            "alertmanagerUrl",
+            "",
+            "Alertmanager that Prometheus sends its alerts to, like http://alertmanager.example:9093; none by default",
+        ),
+        Key(
             "bootstrapAdminToken",
             True,
             "make an admin token for the api; false: none but those of `millrace admin create`",

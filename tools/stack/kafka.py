@@ -8,7 +8,7 @@ from tools.stack.refusal import Failed, Refusal
 _BIN: Final = "/opt/kafka/bin"
 _PORT: Final = 29092
 _MOST_REPLICAS, _MOST_IN_SYNC = 3, 2
-# A tool has the broker's variables: it would take as much heap, of the same limit, and log as much, to where it answers.
+# A tool has the broker's variables: it would take as much heap, of the same limit, and log into its own answer.
 _AS_A_TOOL: Final = ("KAFKA_HEAP_OPTS=-Xmx96m", "KAFKA_LOG4J_OPTS=")
 
 

@@ -16,8 +16,8 @@ NAMESPACE: Final = "millrace"
 _GET_PULUMI: Final = "install it (macOS: brew install pulumi; Linux and others: www.pulumi.com/docs/install)"
 _SLOW: Final = 120.0
 _AT_ONCE: Final = "32"
-"""Steps: they wait for images and for health checks, they do not compute. The CLI's own number goes by the cores, and on
-a machine with few of them the images alone would fill it while a broker waits for the second one."""
+"""Steps: they wait for images and for health checks, they do not compute. The CLI's own number goes by the cores: where
+these are few, images alone would fill it while a broker waits for the second one."""
 
 
 class Pulumi:

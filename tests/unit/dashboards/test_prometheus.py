@@ -155,6 +155,31 @@ def test_prometheus_takes_the_configuration_and_the_rules(checker: promtool.Prom
     assert f"{len(RULES)} rules found" in outcome.output
 
 
+@pytest.mark.parametrize(
+    ("url", "scheme", "target", "path"),
+    [
+        ("http://alertmanager.example:9093", "http", "alertmanager.example:9093", None),
+        ("https://alerts.example/team-a/", "https", "alerts.example:443", "/team-a"),
+        ("http://[2001:db8::7]:9093", "http", "[2001:db8::7]:9093", None),
+    ],
+)
+def test_alerts_are_sent_where_the_stack_says(
+    checker: promtool.Promtool, url: str, scheme: str, target: str, path: str | None
+) -> None:
+    uploads = captured(alertmanagerUrl=url).containers["prometheus"].inputs["uploads"]
+    files = {one["file"].removeprefix("/etc/prometheus/"): one["content"] for one in uploads}
+    (told,) = yaml.safe_load(files["prometheus.yml"])["alerting"]["alertmanagers"]
+    assert (told["scheme"], told["static_configs"], told.get("path_prefix")) == (scheme, [{"targets": [target]}], path)
+    outcome = checker(["check", "config", "prometheus.yml"], files)
+    assert outcome.code == 0, outcome.output
+
+
+def test_no_alertmanager_is_asked_unless_one_is_named() -> None:
+    uploads = captured().containers["prometheus"].inputs["uploads"]
+    (configuration,) = (one["content"] for one in uploads if one["file"].endswith("prometheus.yml"))
+    assert "alerting" not in yaml.safe_load(configuration)
+
+
 def test_alerts_come_when_they_must_and_only_then(checker: promtool.Promtool) -> None:
     files = {str(RULE_TESTS.relative_to(PROJECT)): RULE_TESTS.read_text()}
     files |= {str(path.relative_to(PROJECT)): path.read_text() for path in RULE_FILES}
