@@ -46,9 +46,9 @@ def warnings(config: Config, facts: Facts) -> Iterator[str]:
     loopback = ipaddress.ip_address(config.bind).is_loopback
     if loopback and not facts.desktop and facts.version and facts.version < LOOPBACK_SINCE:
         yield (
-            f"Docker Engine {_dotted(facts.version)} lets other machines of the same local network reach ports published "
-            f"on {config.bind} (moby issue 45610): upgrade it to 28 or later, or have the firewall drop such packets, "
-            "for example sudo iptables -t raw -I PREROUTING -d 127.0.0.0/8 ! -i lo -j DROP"
+            f"Docker Engine {_dotted(facts.version)} lets other machines of the same local network reach what is "
+            f"published on {config.bind} (moby issue 45610): upgrade it to 28 or later, or have the firewall drop such "
+            "packets, for example sudo iptables -t raw -I PREROUTING -d 127.0.0.0/8 ! -i lo -j DROP"
         )
 
 

@@ -110,8 +110,8 @@ class Kafka(pulumi.ComponentResource):
             "CLUSTER_ID": args.cluster_id,
             "KAFKA_HEAP_OPTS": f"-Xms{args.heap}m -Xmx{args.heap}m",
             "KAFKA_JVM_PERFORMANCE_OPTS": f"{_JVM} {FRESH_ADDRESSES}",
-            # To the container's log, which is rotated. The image's own configuration also writes files into the container
-            # that nothing removes, and its start script, where the second variable is empty, 1 GB of the collector's.
+            # To the container's log, which is rotated. The image's own configuration also writes files into it
+            # that nothing removes; and its start script, where the second one is empty, 1 GB about the collector.
             "KAFKA_LOG4J_OPTS": f"-Dlog4j2.configurationFile={_LOGGING}",
             "KAFKA_GC_LOG_OPTS": "-Xlog:gc=off",
             "KAFKA_NODE_ID": str(node),
