@@ -16,6 +16,7 @@ from services.aggregator.core import Aggregator
 from services.clients.clickhouse import ClickHouseError, Client, connect
 from services.clients.clickhouse_schema import migrate_clickhouse
 from tests.support.clickhouse import start_front
+from tests.support.process import wait_until
 from tests.support.warehouse import Item, Order, Warehouse, order
 from tests.unit.dashboards.boards import CLICKHOUSE, expanded, targets
 
@@ -72,9 +73,9 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     front.stop()
 
 
-def ask(reader: Client, panel: str, days: int = 30) -> Rows:
-    """What the panel's query answers in a dashboard that shows the last so many days; times as aware UTC."""
-    sql = expanded(QUERIES[panel], NOW - timedelta(days=days), NOW)
+def ask(reader: Client, panel: str, days: int = 30, until: datetime = NOW) -> Rows:
+    """What the panel's query answers in a dashboard that shows so many days; times as aware UTC."""
+    sql = expanded(QUERIES[panel], until - timedelta(days=days), until)
     return [tuple(map(_aware, row)) for row in reader.query(sql, query_tz="UTC").result_rows]
 
 
@@ -134,6 +135,34 @@ def test_the_period_chosen_is_one_of_the_shops_days(reader: Client) -> None:
         (midnight(0), "COMPLETED", 1),
         (midnight(0), "PENDING", 1),
     ]
+
+
+def test_what_clickhouse_was_busy_with(reader: Client) -> None:
+    """Statements that differ in their values only are one; the log is written every few seconds."""
+    for number in range(3):
+        reader.query(f"SELECT count() AS known_to_the_test FROM analytics.daily_sales_mv WHERE order_count > {number}")
+    with pytest.raises(ClickHouseError, match="UNKNOWN_IDENTIFIER"):
+        reader.query("SELECT no_such_column AS known_to_the_test FROM analytics.daily_sales_mv")
+
+    def logged(panel: str) -> list[dict[str, Any]]:
+        sql = expanded(QUERIES[panel].replace("LIMIT 10", ""), NOW - timedelta(hours=1), datetime.now(UTC))
+        found = list(reader.query(sql).named_results())
+        return [row for row in found if "known_to_the_test" in row["statement"] and "daily_sales_mv" in row["statement"]]
+
+    often = wait_until(lambda: len(found := logged("Most frequent ClickHouse queries")) == 2 and found, "the log")
+    counted = {(row["user"], row["runs"], row["failed"]) for row in often}
+    assert counted == {("reader", 3, 0), ("reader", 1, 1)}
+    assert any("WHERE order_count > ?" in row["statement"] for row in often)
+    (slow,) = logged("Slowest ClickHouse queries")
+    assert (slow["user"], slow["runs"]) == ("reader", 3)
+    assert slow["longest_ms"] >= slow["p99_ms"] >= 0
+    assert slow["rows_read"] > 0
+    now = datetime.now(UTC)  # as the panels ask
+    assert len(ask(reader, "Slowest ClickHouse queries", days=1, until=now)) == 10
+    assert len(ask(reader, "Most frequent ClickHouse queries", days=1, until=now)) == 10
+    minutes = ask(reader, "Time ClickHouse spent, by user", days=1, until=now)
+    assert {user for _, user, _ in minutes} >= {"reader", "writer"}
+    assert sum(seconds for _, _, seconds in minutes) > 0
 
 
 def test_every_query_was_run() -> None:
