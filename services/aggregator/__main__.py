@@ -14,6 +14,7 @@ from services.clients.clickhouse_schema import ClickHouseSchemaError, require_cu
 from services.clients.database import ANSWER_SECONDS
 from services.clients.database import connect as connect_database
 from services.clients.lease import Lease
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import CannotStart, StopSignal, run
 from services.settings import AggregatorSettings, BusinessSettings, ClickHouseSettings, DatabaseSettings, load
@@ -41,6 +42,7 @@ def _clickhouse(zone: str, stop: StopSignal) -> Client | None:
     settings = load(ClickHouseSettings)
     backoff = Backoff()
     while not stop.stopped:
+        beat()
         try:
             client = connect(
                 settings.url,

@@ -12,12 +12,15 @@ from services.aggregator.store import NotAllowed
 from services.clients.backoff import Backoff
 from services.clients.clickhouse import ClickHouseError, Failure, classify
 from services.observability import metrics
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import StopSignal
 
 _LOOK_FOR_LEASE_SECONDS = 0.1
 _LEAVE_SECONDS = 4.0
 _LONGEST_REST = 1.0
+_TICK_SECONDS = 300
+"""How long a tick may take: a handful of statements, each ended by ClickHouse after 60 s."""
 
 log = get_logger()
 
@@ -56,7 +59,7 @@ def run(aggregator: Aggregator, cadence: Cadence, leadership: Leadership, stop: 
     for thread in threads:
         thread.start()
     while not stop.wait(_LEAVE_SECONDS):
-        pass
+        beat()
     deadline = time.monotonic() + _LEAVE_SECONDS
     for thread in threads:  # one in a long statement is left behind: its mark is not written, so nothing is lost
         thread.join(max(0.0, deadline - time.monotonic()))
@@ -75,6 +78,7 @@ def keep_ticking(
     """Ticks until told to stop. Errors of ClickHouse are waited out; any other is a fault of the program and raised."""
     backoff = Backoff(first=0.2, longest=5)
     while not stop.stopped:
+        beat(cube, within=_TICK_SECONDS)
         if not held():
             stop.wait(_LOOK_FOR_LEASE_SECONDS)
             continue

@@ -4,6 +4,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 # ---- every process
 UP = Gauge("millrace_up", "1 while the process is at work", ["process"])
+LOOP_DUE = Gauge(
+    "millrace_loop_due_timestamp_seconds",
+    "when this loop of the process comes round again at the latest; past: it hangs",
+    ["loop"],
+)
 
 # ---- api
 HTTP_REQUESTS = Counter(

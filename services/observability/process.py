@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from services.observability.heartbeat import beat
 from services.observability.logging import configure_logging, get_logger
 from services.settings import ObservabilitySettings, SettingsError, load
 
@@ -58,6 +59,7 @@ def run(process: str, body: Callable[[StopSignal], None], metrics_port: Callable
         port = metrics_port() if callable(metrics_port) else metrics_port
         if port:
             _serve_metrics(process, settings.metrics_host, port)
+        beat()
         body(stop)
     except (SettingsError, CannotStart) as unusable:
         print(f"millrace {process}: {unusable}", file=sys.stderr)
