@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from services.aggregator.core import Aggregator
@@ -36,8 +36,17 @@ class Cadence:
     users: float
 
 
-def run(aggregator: Aggregator, cadence: Cadence, leadership: Leadership, stop: StopSignal) -> None:
-    """Keeps the lease and ticks days and users, in a thread each, until told to stop. Raises what a thread died of."""
+def run(
+    aggregator: Aggregator,
+    cadence: Cadence,
+    leadership: Leadership,
+    stop: StopSignal,
+    beside: Mapping[str, Callable[[], None]] | None = None,
+) -> None:
+    """Keeps the lease and ticks days and users, in a thread each, until told to stop. Raises what a thread died of.
+
+    ``beside``: what else is to be done meanwhile, by name.
+    """
     died: list[BaseException] = []
 
     def alive(work: Callable[[], None]) -> None:
@@ -54,6 +63,7 @@ def run(aggregator: Aggregator, cadence: Cadence, leadership: Leadership, stop: 
         "lease": lambda: leadership.keep(stop),
         "days": ticking("days", aggregator.tick_days, cadence.days),
         "users": ticking("users", aggregator.tick_users, cadence.users),
+        **(beside or {}),
     }
     threads = [threading.Thread(target=alive, args=(task,), name=name, daemon=True) for name, task in work.items()]
     for thread in threads:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # comes with pulumi, types do not
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from infra.components.prometheus import FILES
@@ -35,6 +35,7 @@ SUFFIXES: dict[type[MetricWrapperBase], tuple[str, ...]] = {
 # given by Prometheus itself, or to a histogram's buckets
 ADDED_LABELS = {"job", "instance", "le"}
 OPTIONAL = {"sink"}
+PROCESS_START = "process_start_time_seconds"
 
 
 def declared() -> dict[str, set[str]]:
@@ -59,8 +60,9 @@ def test_the_metrics_are_found() -> None:
 def test_alerts_and_panels_ask_for_series_and_labels_that_exist(where: str) -> None:
     expression = EXPRESSIONS[where]
     named = set(re.findall(r"\bmillrace_\w+", expression))
-    assert named or re.search(r"\bup\b", expression)
+    assert named or re.search(rf"\b(up|{PROCESS_START})\b", expression)
     assert named <= set(SERIES)
+    assert REGISTRY.get_sample_value(PROCESS_START), "the client library tells it"
     labels = set().union(*(SERIES[each] for each in named)) | ADDED_LABELS
     assert set(labels_in(expression)) <= labels
 
@@ -79,6 +81,7 @@ def test_every_alert_says_what_is_wrong_how_bad_it_is_and_where_to_read_on() -> 
     for rule in RULES:
         assert rule["labels"]["severity"] in {"page", "ticket"}, rule["alert"]
         assert rule["annotations"]["summary"].endswith("."), rule["alert"]
+        assert re.search(r"[\w)][.?]$", rule["annotations"]["remedy"].replace("}}.", "x.")), rule["alert"]
         page, _, anchor = rule["annotations"]["runbook"].partition("#")
         assert anchor == rule["alert"].lower()
         assert anchor in anchors(PROJECT / page), rule["alert"]
