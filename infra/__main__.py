@@ -122,7 +122,15 @@ services = {
 
 # ---- looking at it
 
-Prometheus(site, PrometheusArgs(image=image.prometheus, port=ports["prometheus"], memory=memory["prometheus"]))
+Prometheus(
+    site,
+    PrometheusArgs(
+        image=image.prometheus,
+        alertmanager=config.alertmanager,
+        port=ports["prometheus"],
+        memory=memory["prometheus"],
+    ),
+)
 if image.grafana is not None:
     Grafana(
         site,

@@ -17,6 +17,7 @@ from images.recipes import check_plugins
 from infra import keys, service_settings
 from infra.components.files import PROJECT
 from infra.components.kafka import broker
+from infra.components.prometheus import Alertmanager
 from infra.components.site import DEFAULT_STACK
 from infra.faults import NAMESPACE, key, refuse, structure
 from infra.service_settings import ServiceSettings
@@ -40,6 +41,7 @@ class Config:
     bind: str
     timezone: str
     trusted_proxies: str
+    alertmanager: Alertmanager | None
     ports: Mapping[str, int]
     memory: Mapping[str, int]
     bootstrap_admin_token: bool
@@ -106,6 +108,7 @@ def load() -> Config:
         bind=_address(_text(given, "bind")),
         timezone=_zone(_text(given, "timezone")),
         trusted_proxies=_networks("apiTrustedProxies", _text(given, "apiTrustedProxies")),
+        alertmanager=_alertmanager("alertmanagerUrl", _text(given, "alertmanagerUrl")),
         ports={part: _number(given, known.name) for part, known in keys.PORTS.items()},
         memory={part: _number(given, known.name) for part, known in keys.MEMORY.items()},
         bootstrap_admin_token=_switch(given, "bootstrapAdminToken"),
@@ -228,6 +231,16 @@ def _networks(name: str, value: str) -> str:
                 name, f"has {part!r}", "give addresses or networks with commas between, like 172.18.0.1,10.0.0.0/8"
             ) from None
     return value
+
+
+def _alertmanager(name: str, value: str) -> Alertmanager | None:
+    if not value:
+        return None
+    try:
+        return Alertmanager.at(value)
+    except ValueError as wrong:
+        # the value stays unsaid: it may hold a password
+        raise refuse(name, str(wrong), "give an address like http://alertmanager.example:9093, or none") from None
 
 
 def _zone(value: str) -> str:

@@ -77,8 +77,8 @@ MEMORY: Final[Mapping[str, Key]] = {
         ("mysql", 768, 512, "MiB for MySQL"),
         ("clickhouse", 1536, 768, "MiB for ClickHouse"),
         ("prometheus", 256, 128, "MiB for Prometheus"),
-        ("grafana", 384, 192, "MiB for Grafana"),
-        ("kafkaUi", 512, 384, "MiB for Kafka UI"),
+        ("grafana", 512, 192, "MiB for Grafana"),
+        ("kafkaUi", 768, 384, "MiB for Kafka UI"),
         ("api", 384, 160, "MiB for the api"),
         ("relay", 256, 128, "MiB for the relay"),
         ("transformer", 256, 128, "MiB for the transformer"),
@@ -133,6 +133,11 @@ KEYS: Final[Mapping[str, Key]] = {
             "",
             "addresses and networks of proxies that say who the api's client is; the api then limits each client's "
             "writes",
+        ),
+        Key(
+            "alertmanagerUrl",
+            "",
+            "Alertmanager that Prometheus sends its alerts to, like http://alertmanager.example:9093; none by default",
         ),
         Key(
             "bootstrapAdminToken",

@@ -183,3 +183,7 @@ FROM
 )
 GROUP BY bucket
 HAVING sum(mark) > 0
+
+-- name: disks
+-- Where ClickHouse keeps its data, with the bytes left and in all. Object storage has no end, and says so.
+SELECT name, unreserved_space, total_space FROM system.disks WHERE total_space > 0 ORDER BY name;

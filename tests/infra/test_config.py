@@ -49,6 +49,20 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"bind": "::1"}, "millrace:bind is '::1': give an IPv4 address of this machine"),
     ({"bind": "127.0.0.01"}, "millrace:bind is '127.0.0.01': give an IPv4 address of this machine"),
     ({"apiTrustedProxies": "proxy, 10.0.0.1"}, "millrace:apiTrustedProxies has 'proxy': give addresses or networks"),
+    ({"alertmanagerUrl": "alertmanager:9093"}, "millrace:alertmanagerUrl is no http or https address: give an address"),
+    ({"alertmanagerUrl": "ftp://alertmanager"}, "millrace:alertmanagerUrl is no http or https address: "),
+    ({"alertmanagerUrl": "http://alertmanager:90933"}, "millrace:alertmanagerUrl is no address: "),
+    ({"alertmanagerUrl": "http://"}, "millrace:alertmanagerUrl is no http or https address: "),
+    ({"alertmanagerUrl": "http://a\n b:9093"}, "millrace:alertmanagerUrl is no"),
+    (
+        {"alertmanagerUrl": "http://alertmanager/?a=b"},
+        "millrace:alertmanagerUrl has more than a host, a port and a path",
+    ),
+    (
+        {"alertmanagerUrl": "http://localhost:9093"},
+        "millrace:alertmanagerUrl is this machine's loopback address, which in",
+    ),
+    ({"alertmanagerUrl": "http://[::1]:9093"}, "millrace:alertmanagerUrl is this machine's loopback address, which in"),
     ({"seedCatalogue": "maybe"}, "millrace:seedCatalogue is 'maybe': choose true or false"),
     ({"images": "local"}, "millrace:sink is connect, but the local Connect image has no ClickHouse sink: set "),
     ({"connectPlugins": "/nowhere"}, "millrace:connectPlugins names /nowhere, which is not a folder: "),
@@ -91,6 +105,13 @@ def test_nonsense_is_refused_in_one_line(config: dict[str, Any], message: str) -
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
     assert ": " in str(refused.value)[len("millrace:") :]
+
+
+@pytest.mark.parametrize("url", ["http://me:hush@alertmanager:9093", "https://hush@alertmanager", "http://a:hush:9093"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(Refusal, match=r"^millrace:alertmanagerUrl (has a user or password in it|is no )") as refused:
+        capture({"preflight": "false", "alertmanagerUrl": url}, create=made_nothing)
+    assert "hush" not in str(refused.value)
 
 
 def test_plugins_belong_to_the_local_set(tmp_path: Path) -> None:
@@ -149,6 +170,7 @@ EFFECTS: list[tuple[str, str, Holds]] = [
     ("bind", "192.0.2.1", lambda p: p.containers["api"].inputs["ports"][0]["ip"] == "192.0.2.1"),
     ("timezone", "Asia/Seoul", lambda p: "<session_timezone>Asia/Seoul<" in _files(p, "clickhouse")),
     ("apiTrustedProxies", "172.18.0.1", lambda p: _env(p, "api")["API_TRUSTED_PROXIES"] == "172.18.0.1"),
+    ("alertmanagerUrl", "http://am.example:9093", lambda p: '["am.example:9093"]' in _files(p, "prometheus")),
     ("seedCatalogue", "false", lambda p: "--seed-catalogue" not in p.containers["database-job"].inputs["command"]),
     ("bootstrapAdminToken", "false", lambda p: "MILLRACE_ADMIN_TOKEN" not in _env(p, "api")),
     ("preflight", "false", lambda p: True),  # test_preflight.py shows that it is looked at otherwise

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # comes with pulumi, types do not
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +105,21 @@ def test_a_cluster_id_is_one_that_kafka_takes(random: bytes) -> None:
 def test_a_health_script_is_sound_bash(script: Path) -> None:
     subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
     assert script.read_text().startswith("#!/bin/bash\n")
+
+
+@pytest.mark.parametrize("node", [1, 2, 3])
+def test_a_broker_writes_no_log_that_nobody_removes(node: int) -> None:
+    """The engine rotates the container's log; a file in the container would grow until the disk is full."""
+    program = captured(DEFAULT)
+    container = program.containers[f"kafka-local{node}"]
+    uploads = {one["file"]: one["content"] for one in container.inputs["uploads"]}
+    (file,) = (file for file in uploads if file.endswith("log4j2.yaml"))
+    appenders = yaml.safe_load(uploads[file])["Configuration"]["Appenders"]
+    assert set(appenders) == {"Console"}
+    assert env(program, node)["KAFKA_LOG4J_OPTS"] == f"-Dlog4j2.configurationFile={file}"
+    # kafka-run-class.sh adds a file of its own where this is empty
+    assert env(program, node)["KAFKA_GC_LOG_OPTS"] == "-Xlog:gc=off"
+
+
+def test_the_first_broker_may_wait_for_the_second_ones_image() -> None:
+    assert captured(DEFAULT).containers["kafka-local1"].inputs["waitTimeout"] >= 600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 from collections.abc import Mapping
@@ -59,6 +60,62 @@ def test_too_little_disk(upstream: Config) -> None:
     (line,) = found(upstream, dataclasses.replace(SOUND, free_disk=GIB))
     assert line.startswith("/var/lib/docker, where the container engine keeps its data, has 1.0 GiB left")
     assert found(upstream, dataclasses.replace(SOUND, free_disk=None)) == []
+
+
+def test_published_images_take_more_disk_than_the_local_set(upstream: Config) -> None:
+    local = config(images="local", sink="python")
+    facts = dataclasses.replace(SOUND, free_disk=6 * GIB, images=frozenset(local_references(None).values()))
+    (line,) = found(upstream, facts)
+    assert "has 6.0 GiB left and this stack needs 10.0 GiB: " in line
+    assert found(local, facts) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "image_store", "refused"),
+    [((27, 4, 1), True, True), ((27, 5, 0), True, False), ((27, 4, 1), False, False), ((), True, False)],
+)
+def test_an_engine_that_cannot_build_the_images(
+    upstream: Config, version: tuple[int, ...], image_store: bool, refused: bool
+) -> None:
+    facts = dataclasses.replace(SOUND, version=version, image_store=image_store)
+    lines = found(upstream, facts)
+    assert bool(lines) is refused
+    if refused:
+        assert lines[0].startswith("Docker Engine 27.4.1 with containerd's image store cannot build the stack's images")
+    local = config(images="local", sink="python")
+    assert found(local, dataclasses.replace(facts, images=frozenset(local_references(None).values()))) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "desktop", "bind", "warned"),
+    [
+        ((20, 10, 24), False, "127.0.0.1", True),
+        ((27, 5, 1), False, "127.0.0.1", True),
+        ((28, 0, 0), False, "127.0.0.1", False),
+        ((27, 5, 1), True, "127.0.0.1", False),  # its virtual machine has no neighbours
+        ((27, 5, 1), False, "0.0.0.0", False),  # noqa: S104 - neighbours are meant to reach it
+        ((), False, "127.0.0.1", False),
+    ],
+)
+def test_neighbours_of_an_old_engine_are_warned_of(
+    version: tuple[int, ...], desktop: bool, bind: str, warned: bool
+) -> None:
+    facts = dataclasses.replace(SOUND, version=version, desktop=desktop)
+    lines = list(preflight.warnings(config(bind=bind), facts))
+    assert [line.startswith(f"Docker Engine {'.'.join(map(str, version))} lets other") for line in lines] == [
+        True
+    ] * warned
+    assert not any("\n" in line for line in lines)
+
+
+def test_a_warning_is_logged_and_stops_nothing(upstream: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = dataclasses.replace(SOUND, version=(20, 10, 24), here=False)
+    said: list[str] = []
+    monkeypatch.setattr(preflight, "connected", lambda: contextlib.nullcontext())
+    monkeypatch.setattr(preflight, "look", lambda _client: old)
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    preflight.check(upstream)
+    assert len(said) == 1
 
 
 def test_a_taken_port_names_its_key(upstream: Config) -> None:

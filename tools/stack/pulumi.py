@@ -15,6 +15,9 @@ STACK: Final = "dev"
 NAMESPACE: Final = "millrace"
 _GET_PULUMI: Final = "install it (macOS: brew install pulumi; Linux and others: www.pulumi.com/docs/install)"
 _SLOW: Final = 120.0
+_AT_ONCE: Final = "32"
+"""Steps: they wait for images and for health checks, they do not compute. The CLI's own number goes by the cores: where
+these are few, images alone would fill it while a broker waits for the second one."""
 
 
 class Pulumi:
@@ -46,7 +49,7 @@ class Pulumi:
         for name, value in settings.items():
             self._keep(f"{NAMESPACE}:settings.{name}", value)
         config = [word for key, value in given.items() for word in ("--config", f"{NAMESPACE}:{key}={value}")]
-        code = self._show("up", "--refresh", "--yes", "--stack", STACK, *config)
+        code = self._show("up", "--refresh", "--yes", "--parallel", _AT_ONCE, "--stack", STACK, *config)
         if code:
             raise Failed(
                 f"pulumi up failed (exit code {code}): what it says above names the part; then `make up` again"

@@ -26,7 +26,7 @@ def test_up_runs_the_program_keeps_what_opens_the_stack_and_looks_at_it(
     assert shown.code == 0, shown
     order = [call.split()[0:2] for call in programs.calls() if not call.startswith(("docker", "pulumi config"))]
     assert order == [["pulumi", "stack"], ["pulumi", "up"], ["pulumi", "stack"], ["millrace", "doctor"]]
-    assert asked(programs, "up").startswith("up --refresh --yes --stack dev --cwd ")
+    assert asked(programs, "up").startswith("up --refresh --yes --parallel 32 --stack dev --cwd ")
     assert asked(programs, "stack select").startswith("stack select --create dev ")
     assert StackFolder(tmp_path / "stack").environment() == ENVIRONMENT
     assert stat.S_IMODE((tmp_path / "stack" / "millrace.env").stat().st_mode) == 0o600
