@@ -42,7 +42,7 @@ def test_no_broker_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_replicas_out_of_sync_and_partitions_without_a_leader_are_counted() -> None:
-    """As librdkafka gives them; a cluster of three that lost one is in tests/e2e."""
+    """An answer in the form of librdkafka's: the embedded broker is alone and cannot lose a replica."""
     whole = SimpleNamespace(replicas=[1, 2, 3], isrs=[3, 1, 2], leader=1)
     behind = SimpleNamespace(replicas=[1, 2, 3], isrs=[1, 2], leader=1)
     lost = SimpleNamespace(replicas=[3], isrs=[], leader=-1)
