@@ -198,7 +198,8 @@ def test_the_aggregators_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch(MAIN)
     idle = SimpleNamespace(start=lambda: None, join=lambda _seconds: None)
     monkeypatch.setattr("services.aggregator.loop.threading.Thread", lambda **_: idle)
-    aggregator = SimpleNamespace(tick_days=None, tick_users=None, raise_fence=None)
+    cube = SimpleNamespace(arrivals=None)
+    aggregator = SimpleNamespace(tick_days=None, tick_users=None, days=cube, users=cube, raise_fence=None)
     leadership = SimpleNamespace(keep=None, held=None)
     run_aggregator(cast(Aggregator, aggregator), Cadence(1, 1), cast(Leadership, leadership), watch)
     assert [had > 0 for _, had in watch.rested] == [False, True]  # before the first one the process's start has beaten
