@@ -6,7 +6,7 @@ Kafka Connect is there for it (`relay: debezium`): it is the part that nobody el
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -47,20 +47,13 @@ def reached(target):
         return True
     except OSError:
         return False
-asked = json.load(sys.stdin) if len(sys.argv) < 2 else json.loads(sys.argv[1])
+asked = json.loads(sys.argv[1])
 with ThreadPoolExecutor(32) as threads:
     print(json.dumps([list(threads.map(known, asked["names"])), list(threads.map(reached, asked["addresses"]))]))
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def with_connect(stack: Stack) -> Iterator[None]:
-    """Kafka Connect is started, and gone again afterwards where nothing else wants it."""
-    stack.update({"relay": "debezium"})
-    stack.wait_healthy()
-    yield
-    stack.update({"relay": "outbox"})
-    stack.wait_healthy()
+pytestmark = pytest.mark.usefixtures("with_connect")
 
 
 def addresses(stack: Stack, role: str) -> list[str]:
@@ -87,7 +80,7 @@ def probe(stack: Stack, asked: dict[str, Any], **network: Any) -> tuple[set[str]
 
 
 @pytest.fixture(scope="module")
-def found(stack: Stack) -> dict[str, tuple[set[str], set[str]]]:
+def found(stack: Stack, with_connect: None) -> dict[str, tuple[set[str], set[str]]]:
     """Container to the servers it finds by name, and those it reaches at one of their addresses, however it got it."""
     where = {role: addresses(stack, role) for role in PORTS}
     owner = {address: role for role, several in where.items() for address in several}

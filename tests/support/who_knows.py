@@ -17,7 +17,7 @@ SHOWN: dict[str, set[str]] = {
     "aggregator": {"mysql-aggregator", "clickhouse-writer"},
     "reconciler": {"mysql-reconciler", "clickhouse-writer"},
 }
-"""What `docker inspect` shows of it, all of it in the environment; the others, `kafka-connect` without uses: nothing."""
+"""What `docker inspect` shows, all of it in the environment. Of a container that is not named: nothing."""
 
 IN_FILES: dict[str, set[str]] = {
     "clickhouse": {"clickhouse-admin", "clickhouse-writer", "clickhouse-reader", "clickhouse-grafana"},
