@@ -158,7 +158,8 @@ def serve_connect() -> Iterator[FakeConnect]:
     fake = FakeConnect()
 
     def answer(request: Request) -> Answer:
-        if not fake.lets_in(request.headers.get("Authorization", "")):
+        given = {name.lower(): value for name, value in request.headers.items()}
+        if not fake.lets_in(given.get("authorization", "")):
             return 401, b"User cannot access the resource."
         status, body = fake.answer(request.method, request.target, json.loads(request.body or b"null"))
         return status, body.encode() if isinstance(body, str) else body
