@@ -24,7 +24,7 @@ def members(program: Program) -> Members:
 def expected(variant: Variant) -> Members:
     """By hand: the parts that are there, each where its work is."""
     given = dict(variant)
-    brokers = {f"kafka-local{node + 1}" for node in range(int(given["kafka.nodes"]))}
+    brokers = {f"kafka-local{node + 1}" for node in range(int(given["kafkaNodes"]))}
     upstream, sink, debezium = given["images"] == "upstream", given["sink"] == "connect", given["relay"] == "debezium"
     worker = {"kafka-connect"}
     services = {"api", "relay", "transformer", "aggregator", "reconciler"} | (set() if sink else {"sink"})
