@@ -3,7 +3,7 @@
 import pulumi
 
 from infra import outputs, preflight
-from infra.components import images, network
+from infra.components import images
 from infra.components.clickhouse import ClickHouse, ClickHouseArgs
 from infra.components.connect import Connect, ConnectArgs
 from infra.components.grafana import Grafana, GrafanaArgs
@@ -15,7 +15,7 @@ from infra.components.passwords import Passwords
 from infra.components.prometheus import Prometheus, PrometheusArgs
 from infra.components.services import SERVICES, Service, ServiceArgs
 from infra.components.settings import Settings
-from infra.components.site import IMAGES_LABEL, ZONE_LABEL
+from infra.components.site import IMAGES_LABEL, ZONE_LABEL, Site
 from infra.config import load
 
 config = load()
@@ -23,8 +23,8 @@ if config.preflight:
     preflight.check(config)
 ports, memory = config.ports, config.memory
 
-site = network.place(config.prefix, config.bind, config.host)
-image = images.local(config.plugins) if config.images == "local" else images.upstream()
+site = Site(config.prefix, config.bind, config.host)
+image = images.local(config.plugins) if config.images == "local" else images.upstream(connect=config.connect)
 secret = Passwords()
 
 # ---- servers
@@ -61,19 +61,23 @@ clickhouse = ClickHouse(
         memory=memory["clickhouse"],
     ),
 )
-connect = Connect(
-    site,
-    ConnectArgs(
-        image=image.connect,
-        kafka=kafka,
-        writer_password=secret.of["clickhouse-writer"],
-        debezium_password=secret.of["mysql-debezium"],
-        port=ports["connect"],
-        # of the local image it is known that every plugin in it has a manifest
-        discovery="service_load" if config.images == "local" and config.plugins is None else "hybrid_warn",
-        memory=memory["connect"],
-    ),
-)
+wanted = {CLICKHOUSE_SINK: config.sink == "connect", DEBEZIUM_OUTBOX: config.relay == "debezium"}
+connect = None
+if config.connect and image.connect is not None:
+    connect = Connect(
+        site,
+        ConnectArgs(
+            image=image.connect,
+            kafka=kafka,
+            rest_password=secret.of["connect"],
+            writer_password=secret.of["clickhouse-writer"] if wanted[CLICKHOUSE_SINK] else None,
+            debezium_password=secret.of["mysql-debezium"] if wanted[DEBEZIUM_OUTBOX] else None,
+            port=ports["connect"],
+            # of the local image it is known that every plugin in it has a manifest
+            discovery="service_load" if config.images == "local" and config.plugins is None else "hybrid_warn",
+            memory=memory["connect"],
+        ),
+    )
 
 # ---- jobs: what has to be there before the services work
 
@@ -89,19 +93,20 @@ settings = Settings(
 )
 jobs = Jobs(site, JobArgs(image=image.millrace, settings=settings, memory=memory["jobs"]))
 topics = jobs.topics(config.partitions, kafka.replicas, kafka.min_in_sync, config.retention_hours, after=kafka.brokers)
-database = jobs.database(config.seed_catalogue, after=[mysql.container])
+database = jobs.database(config.seed_catalogue, debezium=wanted[DEBEZIUM_OUTBOX], after=[mysql.container])
 analytics = jobs.clickhouse(after=[clickhouse.container])
-wanted = {CLICKHOUSE_SINK: config.sink == "connect", DEBEZIUM_OUTBOX: config.relay == "debezium"}
-connectors = jobs.connectors(wanted, after=[connect.container, topics.done, database.done, analytics.done])
+connectors = []
+if connect is not None:
+    connectors = [jobs.connectors(wanted, after=[connect.container, topics.done, database.done, analytics.done])]
 
 # ---- services: what each waits for
 
 needs = {
     "api": [database, analytics],
-    "relay": [topics, database, *([connectors] if wanted[DEBEZIUM_OUTBOX] else [])],
+    "relay": [topics, database, *(connectors if wanted[DEBEZIUM_OUTBOX] else [])],
     "transformer": [topics],
     "aggregator": [database, analytics],
-    "reconciler": [topics, database, analytics, *([connectors] if any(wanted.values()) else [])],
+    "reconciler": [topics, database, analytics, *connectors],
 }
 if config.sink == "python":
     needs["sink"] = [topics, analytics]
@@ -113,6 +118,7 @@ services = {
             image=image.millrace,
             port=ports["api" if name == "api" else f"{name}Metrics"],
             settings=settings.of(name),
+            networks=settings.networks(name),
             depends_on=[job.done for job in jobs_before],
             memory=memory[name],
         ),

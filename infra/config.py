@@ -55,14 +55,19 @@ class Config:
         return self.prefix or DEFAULT_STACK
 
     @property
+    def connect(self) -> bool:
+        """Whether anything runs in Kafka Connect, and so whether there is one."""
+        return self.sink == "connect" or self.relay == "debezium"
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """Names of the containers, without the prefix."""
         brokers = tuple(broker(node + 1) for node in range(self.nodes))
-        servers = ("mysql", "clickhouse", "kafka-connect", "prometheus")
+        servers = ("mysql", "clickhouse", "prometheus", *(["kafka-connect"] if self.connect else []))
         pages = ("grafana", "kafka-ui") if self.images == "upstream" else ()
         processes = ("api", "relay", "transformer", "aggregator", "reconciler")
         sink = ("sink",) if self.sink == "python" else ()
-        jobs = ("topics-job", "database-job", "clickhouse-job", "connectors-job")
+        jobs = ("topics-job", "database-job", "clickhouse-job", *(["connectors-job"] if self.connect else []))
         return brokers + servers + pages + processes + sink + jobs
 
     @property
@@ -70,6 +75,7 @@ class Config:
         """MiB that all containers may use together, one job at a time."""
         absent = {"grafana", "kafkaUi"} if self.images == "local" else set()
         absent |= {"sink"} if self.sink == "connect" else set()
+        absent |= set() if self.connect else {"connect"}
         parts = sum(mib for name, mib in self.memory.items() if name not in absent)
         return parts + (self.nodes - 1) * self.memory["kafka"]
 
@@ -79,6 +85,8 @@ class Config:
         absent = set()
         if self.sink == "connect":
             absent.add("sinkMetrics")
+        if not self.connect:
+            absent.add("connect")
         if self.images == "local":
             absent |= {"clickhouseNative", "kafkaUi", "grafana"}
         used = {keys.port_key(name): port for name, port in self.ports.items() if name not in absent | {"kafka"}}

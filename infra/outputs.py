@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 import pulumi
 
-from infra.components import clickhouse, mysql
+from infra.components import clickhouse, connect, mysql
 from infra.components.passwords import Passwords
 from infra.config import Config
 
 ABSENT = "not in the local image set"
+UNUSED = "not started: neither sink nor relay uses it"
 
 
 def links(config: Config, kafka: str) -> dict[str, str]:
@@ -24,7 +25,7 @@ def links(config: Config, kafka: str) -> dict[str, str]:
         "docs": http("api", "/docs"),
         "dashboard": http("api", "/"),
         "kafka": kafka,
-        "connect": http("connect", "/connectors"),
+        "connect": http("connect", "/connectors") if config.connect else UNUSED,
         "mysql": f"mysql://{mysql.USER}@{host}:{ports['mysql']}/{mysql.DATABASE}",
         "clickhouse": http("clickhouse"),
         "prometheus": http("prometheus"),
@@ -49,7 +50,6 @@ def environment(config: Config, kafka: str, passwords: Passwords) -> pulumi.Outp
         "CLICKHOUSE_USER": "admin",
         "CLICKHOUSE_DATABASE": clickhouse.DATABASE,
         "CLICKHOUSE_READER_USER": "reader",
-        "CONNECT_URL": f"http://{host}:{ports['connect']}",
         "RELAY_MODE": config.relay,
         "RELAY_METRICS_PORT": str(ports["relayMetrics"]),
         "TRANSFORMER_METRICS_PORT": str(ports["transformerMetrics"]),
@@ -71,4 +71,7 @@ def environment(config: Config, kafka: str, passwords: Passwords) -> pulumi.Outp
         "GRAFANA_ADMIN_PASSWORD": of["grafana-admin"],
         **({"MILLRACE_ADMIN_TOKEN": of["admin-token"]} if config.bootstrap_admin_token else {}),
     }
+    if config.connect:
+        plain |= {"CONNECT_URL": f"http://{host}:{ports['connect']}", "CONNECT_USER": connect.USER}
+        secret["CONNECT_PASSWORD"] = of["connect"]
     return pulumi.Output.secret(pulumi.Output.all(**config.settings.all, **plain, **secret))

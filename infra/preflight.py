@@ -10,7 +10,8 @@ import pulumi
 
 from infra.components.images import local_references
 from infra.components.kafka import NODES_LABEL
-from infra.components.site import DEFAULT_STACK, IMAGES_LABEL, STACK_LABEL, ZONE_LABEL
+from infra.components.network import ALL
+from infra.components.site import DEFAULT_STACK, IMAGES_LABEL, STACK_LABEL, ZONE_LABEL, network_name
 from infra.config import Config
 from infra.engine import Facts, connected, look
 from infra.faults import Refusal, key, refuse
@@ -114,8 +115,9 @@ def _names(config: Config, facts: Facts) -> Iterator[Refusal]:
     """Docker would refuse a container's name, and take a volume or network of somebody else for ours."""
     here = [(found.name, found.labels) for found in facts.containers]
     wanted = {config.prefix + role for role in config.roles}
+    networks = {network_name(config.prefix, name) for name in ALL}
     for kind, known in (("container", here), ("volume", facts.volumes.items()), ("network", facts.networks.items())):
-        ours = wanted if kind == "container" else _stored(config) if kind == "volume" else {_network(config)}
+        ours = wanted if kind == "container" else _stored(config) if kind == "volume" else networks
         for name, labels in sorted(known):
             if name in ours and labels.get(STACK_LABEL) != config.stack:
                 yield refuse(
@@ -123,10 +125,6 @@ def _names(config: Config, facts: Facts) -> Iterator[Refusal]:
                     f"makes a {kind} {name}, but the engine has one that is not of this stack",
                     f"remove that one (docker {kind} rm {name}), or choose another prefix",
                 )
-
-
-def _network(config: Config) -> str:
-    return f"{config.prefix}{DEFAULT_STACK}"
 
 
 def _stored(config: Config) -> set[str]:

@@ -11,6 +11,7 @@ import pulumi_docker as docker
 
 from infra.components.container import Health, Spec, server
 from infra.components.files import read
+from infra.components.network import CLICKHOUSE, serving
 from infra.components.site import Site
 
 ROLE: Final = "clickhouse"
@@ -42,6 +43,7 @@ class ClickHouse(pulumi.ComponentResource):
         spec = Spec(
             image=args.image,
             memory=args.memory,
+            networks=serving(CLICKHOUSE),
             # the users file below is the only source of users
             environment={"CLICKHOUSE_SKIP_USER_SETUP": "1"},
             ports={HTTP_PORT: args.port} | ({NATIVE_PORT: args.native_port} if args.native_port else {}),

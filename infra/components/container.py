@@ -77,6 +77,7 @@ class Health:
 class Spec:
     """What differs between containers.
 
+    `networks`: names out of network.py, of those it shares with what it uses and with what uses it.
     `environment` values may be secret Outputs. `ports`: port inside to port on this machine. `volumes`: path inside
     to volume. `uploads`: path inside to a file's text, which everybody may read and nobody execute; impossible with
     `read_only`. `writable`: paths in memory, with their mount options. `capabilities`: what is left of all Linux
@@ -85,6 +86,7 @@ class Spec:
 
     image: pulumi.Input[str]
     memory: int
+    networks: Sequence[str]
     command: Sequence[str] = ()
     environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     ports: Mapping[int, int] = field(default_factory=dict)
@@ -153,7 +155,10 @@ def _common(site: Site, role: str, spec: Spec) -> dict[str, Any]:
         "image": spec.image,
         "command": list(spec.command) or None,
         "envs": [_assignment(name, value) for name, value in sorted(spec.environment.items())],
-        "networks_advanced": [docker.ContainerNetworksAdvancedArgs(name=site.network.name, aliases=[role])],
+        "networks_advanced": [
+            docker.ContainerNetworksAdvancedArgs(name=site.network(name).name, aliases=[role])
+            for name in sorted(spec.networks)
+        ],
         "ports": [
             docker.ContainerPortArgs(internal=internal, external=external, ip=site.bind, protocol="tcp")
             for internal, external in sorted(spec.ports.items())

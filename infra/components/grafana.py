@@ -11,6 +11,7 @@ import pulumi_docker as docker
 from infra.components import clickhouse, prometheus
 from infra.components.container import Health, Spec, server
 from infra.components.files import PROJECT, below
+from infra.components.network import CLICKHOUSE, METRICS
 from infra.components.site import Site
 
 ROLE: Final = "grafana"
@@ -47,6 +48,7 @@ class Grafana(pulumi.ComponentResource):
         spec = Spec(
             image=args.image,
             memory=args.memory,
+            networks=(CLICKHOUSE, METRICS),
             environment={
                 "CLICKHOUSE_DATABASE": clickhouse.DATABASE,
                 "CLICKHOUSE_GRAFANA_PASSWORD": args.clickhouse_password,

@@ -19,7 +19,7 @@ class Images:
     """One reference a part; None where the set has none."""
 
     kafka: pulumi.Input[str]
-    connect: pulumi.Input[str]
+    connect: pulumi.Input[str] | None
     mysql: pulumi.Input[str]
     clickhouse: pulumi.Input[str]
     prometheus: pulumi.Input[str]
@@ -28,12 +28,12 @@ class Images:
     kafka_ui: pulumi.Input[str] | None = None
 
 
-def upstream() -> Images:
-    """Published images, and three built here on top of them."""
+def upstream(connect: bool) -> Images:
+    """Published images, and those built here on top of them: Kafka Connect's only where it is wanted."""
     found = {name: _present(name, wanted) for name, wanted in UPSTREAM.items() if name != "grafana"}
     return Images(
         kafka=found["kafka"],
-        connect=_built("connect", "millrace-connect"),
+        connect=_built("connect", "millrace-connect") if connect else None,
         mysql=found["mysql"],
         clickhouse=found["clickhouse"],
         prometheus=found["prometheus"],

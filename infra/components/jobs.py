@@ -51,9 +51,13 @@ class Jobs(pulumi.ComponentResource):
             "topics", [word for option, number in numbers.items() for word in (option, str(number))], after
         )
 
-    def database(self, seed_catalogue: bool, after: After) -> Job:
-        """Relational migrations, the services' users, and the demo's catalogue if wanted."""
-        return self._run("database", ["--seed-catalogue"] if seed_catalogue else [], after)
+    def database(self, seed_catalogue: bool, debezium: bool, after: After) -> Job:
+        """Relational migrations, the services' accounts, and the demo's catalogue if wanted.
+
+        Without `debezium` its account is removed where there is one.
+        """
+        words = ["--seed-catalogue"] if seed_catalogue else []
+        return self._run("database", words if debezium else [*words, "--without", "debezium"], after)
 
     def clickhouse(self, after: After) -> Job:
         """Tables and views of the analytics."""
@@ -66,5 +70,6 @@ class Jobs(pulumi.ComponentResource):
 
     def _run(self, what: str, words: Sequence[str], after: After) -> Job:
         role, args = f"{what}-job", self._args
-        command = ["provision", what, *words]
-        return run(self._site, role, own_spec(args.image, command, args.settings.of(role), args.memory, after), self)
+        settings, networks = args.settings.of(role), args.settings.networks(role)
+        spec = own_spec(args.image, ["provision", what, *words], settings, args.memory, networks, after)
+        return run(self._site, role, spec, self)

@@ -10,6 +10,7 @@ import pulumi_docker as docker
 
 from infra.components.container import Health, Spec, server
 from infra.components.files import read
+from infra.components.network import KAFKA, serving
 from infra.components.site import Site
 
 INTERNAL_PORT: Final = 29092
@@ -102,6 +103,7 @@ class Kafka(pulumi.ComponentResource):
         spec = Spec(
             image=args.image,
             memory=args.memory,
+            networks=serving(KAFKA),
             environment=self._environment(node),
             ports={external_port(node): args.port + node - 1},
             volumes={_DATA: site.volume(f"kafka{node}", {NODES_LABEL: str(args.nodes)})},

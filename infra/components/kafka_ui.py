@@ -1,4 +1,4 @@
-"""Kafka UI: topics, groups, messages and connectors in the browser."""
+"""Kafka UI: topics, groups and messages in the browser."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,9 +6,9 @@ from typing import Final
 import pulumi
 import pulumi_docker as docker
 
-from infra.components import connect
 from infra.components.container import Health, Spec, server
 from infra.components.kafka import Kafka
+from infra.components.network import KAFKA
 from infra.components.site import Site
 
 ROLE: Final = "kafka-ui"
@@ -26,7 +26,7 @@ class KafkaUiArgs:
 
 
 class KafkaUi(pulumi.ComponentResource):
-    """One page on the cluster and on Kafka Connect. It has no accounts, hence only reads."""
+    """One page on the cluster. It has no accounts, hence only reads, and does not know Kafka Connect's password."""
 
     def __init__(self, site: Site, args: KafkaUiArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers the page."""
@@ -34,14 +34,13 @@ class KafkaUi(pulumi.ComponentResource):
         spec = Spec(
             image=args.image,
             memory=args.memory,
+            networks=(KAFKA,),
             environment={
                 "JAVA_OPTS": f"-Xmx{args.memory // 3}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
                 "DYNAMIC_CONFIG_ENABLED": "false",
                 "KAFKA_CLUSTERS_0_NAME": "millrace",
                 "KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS": args.kafka.bootstrap,
                 "KAFKA_CLUSTERS_0_READONLY": "true",
-                "KAFKA_CLUSTERS_0_KAFKACONNECT_0_NAME": connect.ROLE,
-                "KAFKA_CLUSTERS_0_KAFKACONNECT_0_ADDRESS": f"http://{connect.ROLE}:{connect.PORT}",
             },
             ports={PORT: args.port},
             depends_on=list(args.kafka.brokers),

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.components.container import Health, Spec, server
+from infra.components.network import MYSQL, serving
 from infra.components.site import Site
 
 ROLE: Final = "mysql"
@@ -64,6 +65,7 @@ class MySQL(pulumi.ComponentResource):
         spec = Spec(
             image=args.image,
             memory=args.memory,
+            networks=serving(MYSQL),
             command=FLAGS,
             environment={
                 "MYSQL_ROOT_PASSWORD": args.root_password,

@@ -20,6 +20,7 @@ USERS: Final = (
     "clickhouse-writer",
     "clickhouse-reader",
     "clickhouse-grafana",
+    "connect",
     "grafana-admin",
     "admin-token",
 )

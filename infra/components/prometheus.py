@@ -13,6 +13,7 @@ import pulumi_docker as docker
 
 from infra.components.container import Health, Spec, server
 from infra.components.files import PROJECT, below
+from infra.components.network import METRICS
 from infra.components.site import Site
 
 ROLE: Final = "prometheus"
@@ -93,6 +94,7 @@ class Prometheus(pulumi.ComponentResource):
         spec = Spec(
             image=args.image,
             memory=args.memory,
+            networks=(METRICS,),
             command=[
                 f"--config.file={_HOME}/prometheus.yml",
                 "--storage.tsdb.path=/prometheus",

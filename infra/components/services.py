@@ -8,6 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra.components.container import Health, Spec, server
+from infra.components.network import METRICS
 from infra.components.site import Site
 
 API: Final = "api"
@@ -25,11 +26,15 @@ USER: Final = "10001:10001"
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceArgs:
-    """One process. `port`: on this machine; `settings` are its environment variables; `memory` is MiB."""
+    """One process. `port`: on this machine; `settings` are its environment variables; `memory` is MiB.
+
+    `networks`: of the servers it uses; Prometheus reaches it without being named.
+    """
 
     image: pulumi.Input[str]
     port: int
     settings: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
+    networks: Sequence[str] = ()
     depends_on: Sequence[pulumi.Input[pulumi.Resource]] = ()
     memory: int = 256
 
@@ -46,6 +51,7 @@ class Service(pulumi.ComponentResource):
             [name],
             {"API_HOST": "0.0.0.0", "METRICS_HOST": "0.0.0.0", "LOG_FORMAT": "json", **args.settings},  # noqa: S104
             args.memory,
+            [METRICS, *args.networks],
             args.depends_on,
             ports={inside: args.port},
         )
@@ -59,6 +65,7 @@ def own_spec(
     command: Sequence[str],
     settings: Mapping[str, pulumi.Input[str]],
     memory: int,
+    networks: Sequence[str],
     depends_on: Sequence[pulumi.Input[pulumi.Resource]],
     ports: Mapping[int, int] | None = None,
 ) -> Spec:
@@ -68,6 +75,7 @@ def own_spec(
         command=command,
         environment=settings,
         memory=memory,
+        networks=networks,
         ports=ports or {},
         read_only=True,
         writable=WRITABLE,

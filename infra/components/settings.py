@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import pulumi
 
-from infra.components import clickhouse, connect, mysql
+from infra.components import clickhouse, connect, mysql, network
 
 Environment = dict[str, pulumi.Input[str]]
+
+# Who is told where a server is shares its network, and nobody else does.
+_NETWORKS: Final = {
+    "CLICKHOUSE_HOST": network.CLICKHOUSE,
+    "CONNECT_URL": network.CONNECT,
+    "KAFKA_BROKERS": network.KAFKA,
+    "MYSQL_HOST": network.MYSQL,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +50,11 @@ class Settings:
     @property
     def connect(self) -> Environment:
         """The way to Kafka Connect's REST interface."""
-        return {"CONNECT_URL": f"http://{connect.ROLE}:{connect.PORT}"}
+        return {
+            "CONNECT_URL": f"http://{connect.ROLE}:{connect.PORT}",
+            "CONNECT_USER": connect.USER,
+            "CONNECT_PASSWORD": self.passwords["connect"],
+        }
 
     def mysql(self, user: str) -> Environment:
         """The way to the relational database as one of its users."""
@@ -66,6 +79,10 @@ class Settings:
         """What the process or job of this name is given."""
         return {**self.common, **self._own[name], **self.chosen.get(name, {})}
 
+    def networks(self, name: str) -> list[str]:
+        """The networks of the servers that the process or job of this name is told of."""
+        return [_NETWORKS[setting] for setting in self._own[name] if setting in _NETWORKS]
+
     @property
     def _own(self) -> dict[str, Environment]:
         return {
@@ -79,7 +96,12 @@ class Settings:
                 **({"MILLRACE_ADMIN_TOKEN": self.passwords["admin-token"]} if self.bootstrap_token else {}),
                 **self._clients,
             },
-            "relay": {**self.mysql("relay"), **self.kafka, **self.connect, "RELAY_MODE": self.relay_mode},
+            "relay": {
+                **self.mysql("relay"),
+                **self.kafka,
+                **(self.connect if self.relay_mode == "debezium" else {}),
+                "RELAY_MODE": self.relay_mode,
+            },
             "transformer": self.kafka,
             "sink": {**self.kafka, **self.clickhouse("writer")},
             "aggregator": {**self.mysql("aggregator"), **self.clickhouse("writer")},
@@ -103,5 +125,5 @@ class Settings:
     @property
     def _service_users(self) -> Environment:
         """Passwords of the users that the database job makes."""
-        users = ("api", "relay", "aggregator", "reconciler", "debezium")
+        users = ("api", "relay", "aggregator", "reconciler", *(["debezium"] if self.relay_mode == "debezium" else []))
         return {f"MYSQL_{user.upper()}_PASSWORD": self.passwords[f"mysql-{user}"] for user in users}

@@ -1,7 +1,7 @@
-"""Where parts stand: the names, labels, network and address they share."""
+"""Where parts stand: the names, labels, networks and address they share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import pulumi
@@ -26,7 +26,7 @@ class Site:
     prefix: str
     bind: str
     host: str
-    network: docker.Network
+    _networks: dict[str, docker.Network] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def name(self, role: str) -> str:
         """What the engine calls the container of this role."""
@@ -36,6 +36,18 @@ class Site:
         """Labels of a container, by which its stack and its part in it are found again."""
         return {**stack_labels(self.prefix), ROLE_LABEL: role}
 
+    def network(self, name: str) -> docker.Network:
+        """The network `{prefix}millrace-{name}`, made when the first part is put on it."""
+        if name not in self._networks:
+            labels = stack_labels(self.prefix)
+            self._networks[name] = docker.Network(
+                f"{name}-network",
+                name=network_name(self.prefix, name),
+                driver="bridge",
+                labels=[docker.NetworkLabelArgs(label=label, value=value) for label, value in labels.items()],
+            )
+        return self._networks[name]
+
     def volume(self, role: str, extra: Mapping[str, str] | None = None) -> docker.Volume:
         """Durable storage. `pulumi destroy` leaves it: what removes data is asked for by name (`make clean`)."""
         name = f"{self.prefix}{DEFAULT_STACK}-{role}"
@@ -44,8 +56,18 @@ class Site:
             f"{role}-data",
             name=name,
             labels=[docker.VolumeLabelArgs(label=label, value=value) for label, value in sorted(labels.items())],
-            opts=pulumi.ResourceOptions(parent=self.network, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(retain_on_delete=True, aliases=[pulumi.Alias(parent=_former_parent())]),
         )
+
+
+def network_name(prefix: str, name: str) -> str:
+    """What the engine calls a network of the stack with this prefix."""
+    return f"{prefix}{DEFAULT_STACK}-{name}"
+
+
+def _former_parent() -> str:
+    """The one network that stacks had before; their volumes are known to Pulumi as its children."""
+    return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::docker:index/network:Network::network"
 
 
 def stack_labels(prefix: str) -> dict[str, str]:

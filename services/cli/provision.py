@@ -55,18 +55,26 @@ def topics(
 @app.command()
 def database(
     seed_catalogue: Annotated[bool, typer.Option("--seed-catalogue", help="add the demo's users and products")] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="ACCOUNT", help="is not wanted: removed where it is; may be repeated"),
+    ] = None,
     wait: Wait = 60,
     json_output: Json = False,
 ) -> None:
-    """Migrate the relational schema and keep the services' accounts: password and exactly the rights they need."""
+    """Migrate the relational schema and keep the services' accounts: password and exactly the rights they need.
+
+    Example: millrace provision database --without debezium
+    """
     with _report(json_output) as tell:
         from services.provision import ProvisionError
         from services.provision.database import provision_database
-        from services.provision.rights import ACCOUNTS
+        from services.provision.rights import accounts_but
         from services.settings import BusinessSettings, DatabaseSettings, ProvisionSettings, load
 
+        wanted = accounts_but(without or [])
         try:
-            passwords = load(ProvisionSettings).mysql_passwords(account.name for account in ACCOUNTS)
+            passwords = load(ProvisionSettings).mysql_passwords(account.name for account in wanted)
         except ValueError as missing:
             raise ProvisionError(str(missing)) from None
         zone = load(BusinessSettings).business_timezone
@@ -129,7 +137,7 @@ def connectors(
         from services.provision.connectors import provision_connectors
         from services.settings import ConnectSettings, load
 
-        with ConnectClient(load(ConnectSettings).connect_url) as client:
+        with ConnectClient.of(load(ConnectSettings)) as client:
             provision_connectors(client, run or [], stop or [], tell, wait)
 
 

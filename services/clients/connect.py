@@ -12,10 +12,13 @@ from urllib.parse import quote
 
 import urllib3
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_random_exponential
+from urllib3.util import make_headers
+
+from services.settings import ConnectSettings
 
 T = TypeVar("T")
 
-_CONFLICT, _NOT_FOUND = 409, 404
+_CONFLICT, _NOT_FOUND, _UNAUTHORIZED = 409, 404, 401
 _SECONDS_OF_REBALANCE: Final = 60
 _LONGEST_MESSAGE: Final = 500
 _OK_BELOW: Final = 300
@@ -117,13 +120,31 @@ class Plugin:
 class ConnectClient:
     """One Connect cluster. May be shared by threads. Every method raises ConnectError and its kinds."""
 
-    def __init__(self, url: str, *, timeout: float = 30, patience: float = _SECONDS_OF_REBALANCE) -> None:
-        """``url`` as of CONNECT_URL. Seconds: ``timeout`` of an answer, ``patience`` with a rebalance."""
+    def __init__(
+        self,
+        url: str,
+        credentials: tuple[str, str] | None = None,
+        *,
+        timeout: float = 30,
+        patience: float = _SECONDS_OF_REBALANCE,
+    ) -> None:
+        """``url`` as of CONNECT_URL; ``credentials``: user and password of the interface, where it has them.
+
+        Seconds: ``timeout`` of an answer, ``patience`` with a rebalance.
+        """
         self.url = url.rstrip("/")
+        self._login = make_headers(basic_auth=":".join(credentials)) if credentials else {}
         self._patience = patience
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=min(5.0, timeout), read=timeout), retries=False, maxsize=4
         )
+
+    @classmethod
+    def of(cls, settings: ConnectSettings, *, timeout: float = 30, patience: float = _SECONDS_OF_REBALANCE) -> Self:
+        """The cluster that the settings name."""
+        user, password = settings.connect_user, settings.connect_password
+        credentials = (user, password.get_secret_value()) if user and password else None
+        return cls(settings.connect_url, credentials, timeout=timeout, patience=patience)
 
     def __enter__(self) -> Self:
         return self
@@ -228,7 +249,7 @@ class ConnectClient:
         return response.status, self._decoded(response)
 
     def _send(self, method: str, path: str, body: Mapping[str, str] | None) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", **self._login}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -252,6 +273,9 @@ class ConnectClient:
 
     def _refusal(self, response: urllib3.BaseHTTPResponse, method: str, path: str, name: str | None) -> ConnectError:
         status, why = response.status, _reason(response)
+        if status == _UNAUTHORIZED:
+            refused = "refuses the password it was given" if self._login else "asks for a password"
+            return ConnectError(f"{self.url} {refused}: see CONNECT_USER and CONNECT_PASSWORD", status)
         if status == _NOT_FOUND and not _is_connects(response):
             # its web server listens before its interface is there; it may also be somebody else's
             return ConnectUnavailable(f"{self.url} does not know {path}: it is starting, or see CONNECT_URL", status)

@@ -140,9 +140,9 @@ class Installation:
         if self.place.kind == "demo":
             return _LeftOut("connectors", "the demo has no Kafka Connect: its own sink and relay do that work")
         wanted = self.wanted_connectors()
-        if self.place.kind == "services" and not wanted:
+        if not wanted:
             return _LeftOut("connectors", "none is wanted: MILLRACE_SINK and RELAY_MODE name services")
-        client = ConnectClient(load(ConnectSettings).connect_url, timeout=_ANSWER_SECONDS / 2, patience=_ANSWER_SECONDS)
+        client = ConnectClient.of(load(ConnectSettings), timeout=_ANSWER_SECONDS / 2, patience=_ANSWER_SECONDS)
         return Connectors(client, self.place, wanted)
 
     def readers(self) -> list[Reader]:

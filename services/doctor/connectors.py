@@ -38,8 +38,6 @@ class Connectors:
             if status is not None and status.state not in (State.STOPPED, State.PAUSED):
                 detail = f"is {status.state}, and a service does the same work"
                 yield failing(f"connector {name}", detail, self._place.provision())
-        if not self._wanted:
-            yield ok("connectors", "none is wanted, and Kafka Connect answers")
 
     def _judge(self, name: str, status: ConnectorStatus | None) -> Finding:
         subject = f"connector {name}"

@@ -37,6 +37,15 @@ def keep_account(engine: Engine, account: Account, password: str) -> Done:
     return Done(_title(account), "altered" if changes else "unchanged", "; ".join(changes))
 
 
+def remove_account(engine: Engine, account: Account) -> Done:
+    """Removes an account that nothing uses; ``engine`` is of a user who may. Its open sessions go on."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        known = _ask(connection, "account", user=account.name).scalar_one() > 0
+        if known:
+            _ask(connection, "drop_account", user=account.name)
+    return Done(_title(account), "removed" if known else "absent")
+
+
 def _title(account: Account) -> str:
     return f"account {account.name}"
 

@@ -12,6 +12,10 @@ CREATE USER IF NOT EXISTS :user@'%' IDENTIFIED BY :password;
 -- Sessions that are open stay open.
 ALTER USER :user@'%' IDENTIFIED BY :password;
 
+-- name: drop_account
+-- Sessions that are open stay open.
+DROP USER IF EXISTS :user@'%';
+
 -- name: privileges
 -- Every privilege of the account, from the server down to columns. USAGE means none.
 SELECT '' AS database_name, '' AS table_name, '' AS column_name, privilege_type AS action, is_grantable

@@ -11,7 +11,7 @@ from sqlalchemy.schema import CreateSchema
 from services.clients.database import connect, database_url, unavailable
 from services.clients.relational_schema import SchemaError, migrate
 from services.domain.catalogue import load_catalogue
-from services.provision.accounts import keep_account
+from services.provision.accounts import keep_account, remove_account
 from services.provision.report import Done, ProvisionError, Tell
 from services.provision.rights import ACCOUNTS
 from services.provision.waiting import answered
@@ -27,7 +27,8 @@ def provision_database(
 ) -> None:
     """Waits for MySQL, brings schema and accounts up to date, and with ``seed`` adds the catalogue.
 
-    ``passwords`` by account name. Raises ProvisionError. When it dies in it, it is run again.
+    ``passwords`` by account name; an account without one is removed. Raises ProvisionError. When it dies in it, it is
+    run again.
     """
     if database_url(settings).get_backend_name() != "mysql":
         raise ProvisionError(
@@ -40,7 +41,10 @@ def provision_database(
         after = migrate(engine, zone)
         tell(_migrated(before, after))
         for account in ACCOUNTS:
-            tell(keep_account(engine, account, passwords[account.name]))
+            if account.name in passwords:
+                tell(keep_account(engine, account, passwords[account.name]))
+            else:
+                tell(remove_account(engine, account))
         if seed:
             tell(_seeded(engine))
     except SchemaError as unusable:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["created", "altered", "unchanged", "started", "stopped", "absent", "checked", "not checked"]
+Outcome = Literal[
+    "created", "altered", "unchanged", "started", "stopped", "removed", "absent", "checked", "not checked"
+]
 
 
 class ProvisionError(Exception):

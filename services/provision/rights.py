@@ -4,10 +4,12 @@ A right stands here because a statement of that service needs it; SELECT … FOR
 column. People, and `millrace` on the host, use the account that owns the database (`admin`), none of these.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from services.provision.privileges import Privilege
+from services.provision.report import ProvisionError
 
 _LEASE: Final = ("fencing_token", "owner", "expires_at")
 _ORDER: Final = ("status", "payment_status", "payment_method", "version", "updated_at", "deleted_at")
@@ -117,3 +119,12 @@ ACCOUNTS: Final = (
         ),
     ),
 )
+
+
+def accounts_but(without: Collection[str]) -> tuple[Account, ...]:
+    """Every account except those named. Raises ProvisionError for a name that is none of them."""
+    known = [account.name for account in ACCOUNTS]
+    for name in without:
+        if name not in known:
+            raise ProvisionError(f"there is no account {name}: choose {', '.join(known)}")
+    return tuple(account for account in ACCOUNTS if account.name not in without)

@@ -58,7 +58,7 @@ def _relay(engine: Engine, lease: Lease, settings: RelaySettings) -> Leading:
 
 
 def _follower(engine: Engine, lease: Lease, settings: RelaySettings) -> Leading:
-    connect_client = ConnectClient(load(ConnectSettings).connect_url, timeout=5, patience=5)
+    connect_client = ConnectClient.of(load(ConnectSettings), timeout=5, patience=5)
     troubles = Troubles()
     return Follower(
         Outbox(engine, lease), lease, settings, require_binlog(engine), Connector(connect_client, troubles), troubles

@@ -206,6 +206,8 @@ class PaymentSettings(Group):
 
 class ConnectSettings(Group):
     connect_url: str = Field("http://localhost:8083", description="REST address of Kafka Connect")
+    connect_user: str | None = Field(None, description="user of that interface; unset: it asks for none")
+    connect_password: SecretStr | None = Field(None, description="its password")
 
     @field_validator("connect_url")
     @classmethod
@@ -214,6 +216,12 @@ class ConnectSettings(Group):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"is not an http(s) URL like http://localhost:8083: {value}")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _credentials(self) -> "ConnectSettings":
+        if bool(self.connect_user) != bool(self.connect_password):
+            raise ValueError("CONNECT_USER and CONNECT_PASSWORD belong together: set both or neither")
+        return self
 
 
 class RelaySettings(Group):

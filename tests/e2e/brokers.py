@@ -18,8 +18,8 @@ def in_sync(stack: Stack) -> bool:
 
 
 def address(stack: Stack, broker: str) -> IPv4Address:
-    """Where a broker that runs is found on the stack's network."""
-    (joined,) = stack.container(broker).attrs["NetworkSettings"]["Networks"].values()
+    """Where a broker that runs is found by those who use Kafka."""
+    joined = stack.container(broker).attrs["NetworkSettings"]["Networks"][f"{stack.prefix}millrace-kafka"]
     return IPv4Address(joined["IPAddress"])
 
 

@@ -50,6 +50,16 @@ def stack(clean_engine: None, request: pytest.FixtureRequest) -> Iterator[Stack]
         yield running
 
 
+@pytest.fixture(scope="module")
+def with_connect(stack: Stack) -> Iterator[None]:
+    """For a module: `relay: debezium`, and so Kafka Connect; afterwards it is as it was."""
+    stack.update({"relay": "debezium"})
+    stack.wait_healthy()
+    yield
+    stack.update({"relay": "outbox"})
+    stack.wait_healthy()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test's time begins when the stack is up: making it has deadlines of its own, as every wait has."""
     here = Path(__file__).parent

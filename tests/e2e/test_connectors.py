@@ -15,13 +15,17 @@ from services.settings import PROJECT_ROOT
 from tests.support.process import wait_until
 from tests.support.stack.stack import Stack
 
+pytestmark = pytest.mark.usefixtures("with_connect")
+
 FILES = PROJECT_ROOT / "schemas" / "connect"
 DEBEZIUM, SINK = "outbox-debezium", "clickhouse-sink-orders"
 
 
 def curl(stack: Stack, command: str) -> tuple[int, Any]:
-    """Status and JSON of a curl command of the documents, its address changed to the stack's."""
-    arguments = shlex.split(command.replace("http://localhost:8083", stack.environment["CONNECT_URL"]))
+    """Status and JSON of a curl command of the documents, its address and password changed to the stack's."""
+    known = stack.environment
+    command = command.replace("http://localhost:8083", known["CONNECT_URL"])
+    arguments = [*shlex.split(command), "-u", f"{known['CONNECT_USER']}:{known['CONNECT_PASSWORD']}"]
     done = subprocess.run([*arguments, "-s", "-w", "\n%{http_code}"], capture_output=True, text=True, check=True)
     body, _, status = done.stdout.rpartition("\n")
     return int(status), json.loads(body) if body.strip() else None

@@ -47,11 +47,19 @@ def test_a_service_logs_in_as_itself(stack: Stack, user: str) -> None:
     assert (own["MYSQL_USER"], own["MYSQL_PASSWORD"]) == (user, given[f"MYSQL_{user.upper()}_PASSWORD"])
 
 
-@pytest.mark.parametrize("user", [account.name for account in ACCOUNTS])
+@pytest.mark.parametrize("user", [account.name for account in ACCOUNTS if account.name != "debezium"])
 def test_an_account_is_refused_what_its_service_does_not_do(stack: Stack, user: str) -> None:
     password = _environment(stack, JOB)[f"MYSQL_{user.upper()}_PASSWORD"]
     with _logged_in(stack, user, password) as engine:
         assert [statement for statement in FORBIDDEN[user] if not is_refused(engine, statement)] == []
+
+
+def test_there_is_no_account_for_debezium_where_the_relay_relays(stack: Stack) -> None:
+    """test_debezium.py has it where there is."""
+    assert "MYSQL_DEBEZIUM_PASSWORD" not in _environment(stack, JOB)
+    with _logged_in(stack, "root", stack.environment["MYSQL_ROOT_PASSWORD"]) as engine, engine.connect() as connection:
+        users = set(connection.scalars(sa.text("SELECT User FROM mysql.user")))
+    assert {account.name for account in ACCOUNTS} - users == {"debezium"}
 
 
 def test_the_owner_of_the_database_owns_no_other(stack: Stack) -> None:
@@ -72,7 +80,8 @@ def test_every_job_can_be_repeated_and_changes_nothing(stack: Stack) -> None:
     """From this machine: the servers' published ports, and otherwise what each job was given."""
     here = ("MYSQL_HOST", "MYSQL_PORT", "KAFKA_BROKERS", "CLICKHOUSE_HOST", "CONNECT_URL")
     for role in stack.jobs():
-        given = _environment(stack, role) | {name: stack.environment[name] for name in here}
+        outside = {name: value for name, value in stack.environment.items() if name in here}
+        given = _environment(stack, role) | outside
         command = [str(word) for word in stack.inputs(role)["command"]]
         done = stack.millrace(
             *command, **{name: value for name, value in given.items() if name not in ("PATH", "HOME")}

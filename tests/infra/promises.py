@@ -91,11 +91,12 @@ def loopback(container: Resource) -> str | None:
     return None if len({port["internal"] for port in ports}) == len(ports) else "a port inside is published twice"
 
 
-def own_network(container: Resource) -> str | None:
-    """On the stack's network alone, under its plain name."""
+def own_networks(container: Resource) -> str | None:
+    """On networks of the stack alone, under its plain name."""
     networks = container.inputs.get("networksAdvanced", [])
-    if len(networks) != 1 or networks[0].get("aliases") != [container.name] or "networkMode" in container.inputs:
-        return "not on the stack's network by its plain name"
+    named = [one for one in networks if one.get("aliases") == [container.name]]
+    if not networks or named != networks or "networkMode" in container.inputs:
+        return "not on the stack's networks by its plain name"
     return None if container.inputs.get("hostname") == container.name else "its host name is not its plain name"
 
 
@@ -167,6 +168,7 @@ def _canonical_lists(given: Mapping[str, Any]) -> str | None:
     order = {
         "envs": given.get("envs", []),
         "labels": [one["label"] for one in given.get("labels", [])],
+        "networks": [one["name"] for one in given.get("networksAdvanced", [])],
         "ports": [one["internal"] for one in given.get("ports", [])],
         "uploads": [one["file"] for one in given.get("uploads", [])],
         "volumes": [one["containerPath"] for one in given.get("volumes", [])],
@@ -199,7 +201,7 @@ def logs_of_jobs_are_secret(container: Resource) -> str | None:
 PROMISES: Final[Mapping[str, Check]] = {
     check.__name__: check
     for check in (
-        health, waited_for, memory, restart, logs_rotate, init, grace, loopback, own_network, labels, privileges,
+        health, waited_for, memory, restart, logs_rotate, init, grace, loopback, own_networks, labels, privileges,
         not_root, read_only_root, open_files, pinned, canonical, replaced_when_it_must, logs_of_jobs_are_secret,
     )
 }  # fmt: skip

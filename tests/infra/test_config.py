@@ -202,7 +202,8 @@ def test_writes_are_limited_where_the_api_can_tell_its_clients_apart() -> None:
 @pytest.mark.parametrize("port", keys.PORTS)
 def test_a_port_is_published_where_it_is_wanted(port: str) -> None:
     other = {name: 40_000 + 10 * number for number, name in enumerate(keys.PORTS)}
-    program = captured(DEFAULT, sink="python", **{keys.port_key(name): str(wanted) for name, wanted in other.items()})
+    more = {keys.port_key(name): str(wanted) for name, wanted in other.items()}
+    program = captured(DEFAULT, sink="python", relay="debezium", **more)
     published = [one["external"] for one in program.containers[PORT_OF[port]].inputs["ports"]]
     assert other[port] in published
     assert keys.PORTS[port].default not in _published(program)
@@ -211,7 +212,8 @@ def test_a_port_is_published_where_it_is_wanted(port: str) -> None:
 @pytest.mark.parametrize("part", keys.MEMORY)
 def test_memory_is_limited_as_wanted(part: str) -> None:
     other = {name: 2_000 + number for number, name in enumerate(keys.MEMORY)}
-    program = captured(DEFAULT, sink="python", **{keys.memory_key(name): str(wanted) for name, wanted in other.items()})
+    more = {keys.memory_key(name): str(wanted) for name, wanted in other.items()}
+    program = captured(DEFAULT, sink="python", relay="debezium", **more)
     assert program.containers[MEMORY_OF[part]].inputs["memory"] == other[part]
 
 

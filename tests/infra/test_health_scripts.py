@@ -14,6 +14,8 @@ import pytest
 
 from infra.components.container import Health
 from tests.support.broker import EmbeddedBroker
+from tests.support.http_server import Answer, Request
+from tests.support.http_server import answering as serving
 from tests.support.process import PROJECT, wait_until
 
 HEALTH = PROJECT / "infra" / "health"
@@ -80,6 +82,18 @@ def test_a_page_that_answers_200_is_healthy(page: str) -> None:
 
 def test_a_page_that_answers_anything_else_is_not(page: str) -> None:
     assert not healthy("http.sh", page, "/else")
+
+
+@pytest.mark.parametrize(("sent", "well"), [("right", True), ("wrong", False), (None, False)])
+def test_a_page_that_wants_a_header_gets_it_out_of_a_file(tmp_path: Path, sent: str | None, well: bool) -> None:
+    def answer(request: Request) -> Answer:
+        return (200 if request.headers.get("Authorization") == "Basic right" else 401), {}
+
+    file = tmp_path / "header"
+    file.write_text(f"Authorization: Basic {sent}")
+    with serving(answer) as url:
+        port = url.rpartition(":")[2]
+        assert healthy("http.sh", port, "/connectors", *([str(file)] if sent else [])) is well
 
 
 def test_no_page(closed_port: int) -> None:

@@ -15,8 +15,8 @@ from tests.support.process import PROJECT
 from tests.support.stack import capture
 from tests.support.stack.capture import Program
 
-LOCAL_PYTHON = VARIANTS[12]
-OWN = ("api", "relay", "transformer", "aggregator", "reconciler", "topics-job", "database-job", "connectors-job")
+LOCAL_PYTHON, LOCAL_DEBEZIUM = VARIANTS[12], VARIANTS[14]
+OWN = ("api", "relay", "transformer", "aggregator", "reconciler", "topics-job", "database-job")
 IMAGE_OF = {"kafka-local1": "kafka", "mysql": "mysql", "clickhouse": "clickhouse", "prometheus": "prometheus"}
 
 
@@ -48,7 +48,14 @@ def test_built_images_are_used_by_digest() -> None:
         assert one.inputs["build"]["builderVersion"] == "BuilderBuildKit"
         assert Path(one.inputs["build"]["dockerfile"]).is_file()
         assert Path(one.inputs["build"]["context"]) == PROJECT
-    assert {"@sha256:" in image(program, container) for container in (*OWN, "kafka-connect", "grafana")} == {True}
+    assert {
+        "@sha256:" in image(program, container) for container in (*OWN, "connectors-job", "kafka-connect", "grafana")
+    } == {True}
+
+
+def test_connects_image_is_not_built_where_nothing_uses_it() -> None:
+    assert set(captured(DEFAULT, sink="python").of(capture.BUILT_IMAGE)) == {"millrace-image", "grafana-image"}
+    assert "connect-image" in captured(DEFAULT, sink="python", relay="debezium").of(capture.BUILT_IMAGE)
 
 
 def test_grafana_starts_without_the_network() -> None:
@@ -77,14 +84,14 @@ def test_the_local_set_is_named_by_its_content() -> None:
 
 
 def test_connect_without_plugins_is_kafka_itself() -> None:
-    program = captured(LOCAL_PYTHON)
+    program = captured(LOCAL_DEBEZIUM)
     assert image(program, "kafka-connect") == image(program, "kafka-local1")
     assert "connect-image" not in program.of(capture.REMOTE_IMAGE)
 
 
 def test_connect_with_plugins_is_an_image_of_its_own(tmp_path: Path) -> None:
     write_plugin(tmp_path / "a-sink-1.0.zip")
-    program = captured(LOCAL_PYTHON, connectPlugins=str(tmp_path))
+    program = captured(LOCAL_DEBEZIUM, connectPlugins=str(tmp_path))
     assert image(program, "kafka-connect") == reference("connect", tmp_path)
     assert image(program, "kafka-local1") == reference("kafka")
 
@@ -95,7 +102,7 @@ def test_a_relative_folder_is_one_of_the_project(monkeypatch: pytest.MonkeyPatch
     with tempfile.TemporaryDirectory(prefix="test-plugins-", dir=PROJECT / "var") as plugins:
         write_plugin(Path(plugins) / "a-sink-1.0.zip")
         monkeypatch.chdir(tmp_path)
-        program = captured(LOCAL_PYTHON, connectPlugins=str(Path(plugins).relative_to(PROJECT)))
+        program = captured(LOCAL_DEBEZIUM, connectPlugins=str(Path(plugins).relative_to(PROJECT)))
         assert image(program, "kafka-connect") == reference("connect", Path(plugins))
 
 

@@ -26,11 +26,9 @@ def expected(variant: Variant) -> dict[str, set[str]]:
         "mysql": set(),
         "clickhouse": set(),
         "prometheus": set(),
-        "kafka-connect": kafka,
         "topics-job": kafka,
         "database-job": {"mysql"},
         "clickhouse-job": {"clickhouse"},
-        "connectors-job": connectors - {"connectors-job"},
         "api": database | analytics,
         "relay": topics | database | (connectors if given["relay"] == "debezium" else set()),
         "transformer": topics,
@@ -39,6 +37,7 @@ def expected(variant: Variant) -> dict[str, set[str]]:
     }
     if given["relay"] == "debezium" or given["sink"] == "connect":
         order["reconciler"] |= connectors
+        order |= {"kafka-connect": kafka, "connectors-job": connectors - {"connectors-job"}}
     if given["sink"] == "python":
         order["sink"] = topics | analytics
     if given["images"] == "upstream":
@@ -55,14 +54,14 @@ def test_everything_waits_for_what_it_needs(variant: Variant) -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=name)
 def test_everything_waits_for_its_network_volumes_and_image(variant: Variant) -> None:
     program = captured(variant)
-    (network,) = program.of(NETWORK).values()
+    networks = {network.physical: network.urn for network in program.of(NETWORK).values()}
     volumes = {volume.physical: volume.urn for volume in program.of(VOLUME).values()}
     images = {
         one.urn for one in program.resources.values() if one.type.split(":")[1] in ("index/remoteImage", "index/image")
     }
     for container in program.containers.values():
         before = program.upstream(container.urn)
-        assert network.urn in before, container.name
+        assert {networks[one["name"]] for one in container.inputs["networksAdvanced"]} <= before, container.name
         assert before & images, container.name
         for volume in container.inputs.get("volumes", []):
             assert volumes[volume["volumeName"]] in before

@@ -144,13 +144,13 @@ def test_a_name_of_somebody_else(upstream: Config, labels: dict[str, str]) -> No
         SOUND,
         containers=(Container("mysql", labels), Container("unrelated", {})),
         volumes={"millrace-mysql": labels, "unrelated": {}},
-        networks={"millrace": labels, "bridge": {}},
+        networks={"millrace-mysql": labels, "bridge": {}},
     )
     lines = found(upstream, facts)
     assert [line.split(",")[0] for line in lines] == [
         "millrace:prefix makes a container mysql",
         "millrace:prefix makes a volume millrace-mysql",
-        "millrace:prefix makes a network millrace",
+        "millrace:prefix makes a network millrace-mysql",
     ]
     assert "docker volume rm millrace-mysql" in lines[1]
 
@@ -160,7 +160,7 @@ def test_names_of_this_stack_are_its_own(upstream: Config) -> None:
         SOUND,
         containers=(Container("mysql", OURS),),
         volumes={"millrace-mysql": OURS},
-        networks={"millrace": OURS},
+        networks={"millrace-mysql": OURS},
     )
     assert found(upstream, facts) == []
 

@@ -13,31 +13,7 @@ from infra.components.passwords import LENGTH
 from tests.infra.variants import DEFAULT, VARIANTS, Variant, captured, name
 from tests.support.stack import capture
 from tests.support.stack.capture import SECRET, SIGNATURE, Program
-
-# Container to the secrets in its request. Digests of the ClickHouse passwords count as them.
-WHO_KNOWS: dict[str, set[str]] = {
-    "mysql": {"mysql-root", "mysql-admin"},
-    "clickhouse": {"clickhouse-admin", "clickhouse-writer", "clickhouse-reader", "clickhouse-grafana"},
-    "kafka-connect": {"clickhouse-writer", "mysql-debezium"},
-    "grafana": {"grafana-admin", "clickhouse-grafana"},
-    "topics-job": set(),
-    "database-job": {
-        "mysql-root", "mysql-api", "mysql-relay", "mysql-aggregator", "mysql-reconciler", "mysql-debezium"
-    },
-    "clickhouse-job": {"clickhouse-admin", "clickhouse-writer", "clickhouse-reader", "clickhouse-grafana"},
-    "connectors-job": set(),
-    "api": {"mysql-api", "clickhouse-reader", "admin-token"},
-    "relay": {"mysql-relay"},
-    "transformer": set(),
-    "sink": {"clickhouse-writer"},
-    "aggregator": {"mysql-aggregator", "clickhouse-writer"},
-    "reconciler": {"mysql-reconciler", "clickhouse-writer"},
-    "prometheus": set(),
-    "kafka-ui": set(),
-    "kafka-local1": set(),
-    "kafka-local2": set(),
-    "kafka-local3": set(),
-}  # fmt: skip
+from tests.support.who_knows import known_by, shown_by
 
 
 def strings(value: Any, secret: bool = False) -> Iterator[tuple[str, bool]]:
@@ -69,7 +45,7 @@ def found_in(program: Program, wire: Any) -> dict[str, bool]:
 @pytest.mark.parametrize("variant", VARIANTS, ids=name)
 def test_no_secret_travels_in_clear(variant: Variant) -> None:
     program = captured(variant)
-    assert len(program.generated) >= 13
+    assert len(program.generated) >= 14
     for resource in program.resources.values():
         clear = [secret for secret, marked in found_in(program, resource.wire).items() if not marked]
         assert clear == [], f"{resource.type} {resource.name}"
@@ -79,7 +55,19 @@ def test_no_secret_travels_in_clear(variant: Variant) -> None:
 def test_each_secret_reaches_only_who_needs_it(variant: Variant) -> None:
     program = captured(variant)
     known = {container.name: set(found_in(program, container.wire)) for container in program.containers.values()}
-    assert known == {container: WHO_KNOWS[container] for container in program.containers}
+    sink, relay = dict(variant)["sink"], dict(variant)["relay"]
+    assert known == {container: known_by(container, sink, relay) for container in program.containers}
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=name)
+def test_what_docker_inspect_shows_is_what_is_used(variant: Variant) -> None:
+    """All that the engine tells of a container to whoever may ask it, which is everything but its files."""
+    program = captured(variant)
+    sink, relay = dict(variant)["sink"], dict(variant)["relay"]
+    for container in program.containers.values():
+        shown = str({key: value for key, value in container.inputs.items() if key != "uploads"})
+        found = {secret for secret, value in program.generated.items() if value in shown}
+        assert found == shown_by(container.name, sink, relay), container.name
 
 
 def test_an_unmarked_secret_is_seen() -> None:
@@ -111,7 +99,7 @@ def test_what_opens_the_volumes_is_kept_with_them() -> None:
     program = captured(DEFAULT)
     kept = {one.name for one in program.resources.values() if one.wire.protect}
     assert kept == {*program.of(capture.PASSWORD), *program.of(capture.RANDOM_ID)}
-    assert len(kept) >= 14
+    assert len(kept) >= 15
 
 
 def test_only_the_environment_is_a_secret_output() -> None:

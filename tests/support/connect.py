@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -48,6 +49,8 @@ class FakeConnect:
         self.plugins = [{"class": "com.example.Sink", "type": "sink", "version": "1.0"}]
         self.connectors: dict[str, FakeConnector] = {}
         self.requests: list[tuple[str, str]] = []
+        self.credentials: tuple[str, str] | None = None
+        """User and password that it wants; None: it answers everybody."""
         self.trace_of_new_tasks: str | None = None
         self.answers_to_put: Answer | None = None
         """In place of taking a configuration."""
@@ -73,6 +76,12 @@ class FakeConnect:
             yield
         finally:
             self._go.set()
+
+    def lets_in(self, authorization: str) -> bool:
+        """Whether a request with this header is answered."""
+        if self.credentials is None:
+            return True
+        return authorization == f"Basic {base64.b64encode(':'.join(self.credentials).encode()).decode()}"
 
     def answer(self, method: str, target: str, body: Any) -> Answer:
         """What the worker says to a request."""
@@ -149,6 +158,9 @@ def serve_connect() -> Iterator[FakeConnect]:
     fake = FakeConnect()
 
     def answer(request: Request) -> Answer:
+        given = {name.lower(): value for name, value in request.headers.items()}
+        if not fake.lets_in(given.get("authorization", "")):
+            return 401, b"User cannot access the resource."
         status, body = fake.answer(request.method, request.target, json.loads(request.body or b"null"))
         return status, body.encode() if isinstance(body, str) else body
 

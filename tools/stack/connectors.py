@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from services.clients.connect import ConnectClient, ConnectError, ConnectorStatus, NoSuchConnector, State
 from services.doctor.connectors import SINK_CONNECTOR
-from services.settings import PROJECT_ROOT, ConnectSettings, load
+from services.settings import PROJECT_ROOT, ConnectSettings, RelaySettings, StackSettings, load
 from tools.stack.refusal import Failed, Refusal
 
 T = TypeVar("T")
@@ -15,7 +15,13 @@ DECLARED: Final = PROJECT_ROOT / "schemas" / "connect"
 
 
 def _client() -> ConnectClient:
-    return ConnectClient(load(ConnectSettings).connect_url)
+    """Raises Refusal where the stack has no Kafka Connect, with the keys that bring one."""
+    if load(StackSettings).stack_sink == "python" and load(RelaySettings).relay_mode == "outbox":
+        raise Refusal(
+            "this stack has no Kafka Connect, because nothing uses it: "
+            '`make up CONFIG="sink=connect"` or `make up CONFIG="relay=debezium"` brings it'
+        )
+    return ConnectClient.of(load(ConnectSettings))
 
 
 def register(name: str) -> int:

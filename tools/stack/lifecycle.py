@@ -12,7 +12,10 @@ from tools.stack.pulumi import Pulumi
 from tools.stack.refusal import Failed, Refusal
 from tools.stack.shell import show
 
-JOBS: Final = ("topics-job", "database-job", "clickhouse-job", "connectors-job")
+JOBS: Final = ("topics-job", "database-job", "clickhouse-job")
+CONNECTORS_JOB: Final = "connectors-job"
+"""Only where something uses Kafka Connect."""
+
 _PRIVATE: Final = "environment"
 _WELL_SECONDS: Final = 120
 MILLRACE: Final = Path(sys.executable).with_name("millrace")
@@ -56,7 +59,9 @@ def down() -> int:
 
 def init_db() -> int:
     """Runs the jobs that make topics, schemas, users and connectors once more: each makes what is missing."""
-    Stack().rerun(JOBS)
+    stack = Stack()
+    connectors = [one.role for one in stack.existing() if one.role == CONNECTORS_JOB]
+    stack.rerun([*JOBS, *connectors])
     return 0
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pulumi
 
-from infra.components import images, network
+from infra.components import images
 from infra.components.clickhouse import USERS, ClickHouse, ClickHouseArgs
 from infra.components.kafka import Kafka, KafkaArgs
 from infra.components.mysql import MySQL, MySQLArgs
 from infra.components.passwords import Passwords
+from infra.components.site import Site
 from infra.config import load
 
 
 def servers() -> None:
     """Exports what tests/support/servers.py reads from the environment."""
     config = load()
-    site = network.place(config.prefix, config.bind, config.host)
+    site = Site(config.prefix, config.bind, config.host)
     image, secret, ports = images.local(None), Passwords(), config.ports
     kafka = Kafka(site, KafkaArgs(image=image.kafka, cluster_id=secret.cluster_id, nodes=1, port=ports["kafka"]))
     MySQL(

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from services.provision import Done, ProvisionError
-from services.provision.accounts import keep_account
+from services.provision.accounts import keep_account, remove_account
 from services.provision.privileges import Grant, Privilege, Revoke
 from services.provision.rights import ACCOUNTS, Account
 from tests.support.account_work import FORBIDDEN, WORK, denied, is_refused, new_order
@@ -68,6 +68,16 @@ def test_an_account_does_its_work_and_is_refused_the_rest(root: Engine, account:
     with kept(root, account) as mine, logged_in(root, mine) as engine:
         WORK[account.name](engine)
         assert [statement for statement in FORBIDDEN[account.name] if not is_refused(engine, statement)] == []
+
+
+def test_an_account_that_nothing_uses_is_removed_and_its_sessions_go_on(root: Engine) -> None:
+    debezium = next(account for account in ACCOUNTS if account.name == "debezium")
+    with kept(root, debezium) as mine, logged_in(root, mine) as engine, engine.connect() as session:
+        assert remove_account(root, mine).outcome == "removed"
+        assert session.scalar(sa.text("SELECT COUNT(*) FROM outbox")) is not None
+        with logged_in(root, mine) as another, pytest.raises(DBAPIError, match="Access denied"):
+            another.connect()
+        assert remove_account(root, mine).outcome == "absent"
 
 
 @pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: str(account.name))

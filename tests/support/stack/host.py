@@ -106,7 +106,9 @@ class Host:
     @cached_property
     def connect_rest(self) -> httpx.Client:
         """A client of Kafka Connect's REST API."""
-        return httpx.Client(base_url=self.environment["CONNECT_URL"], timeout=30)
+        known = self.environment
+        login = (known["CONNECT_USER"], known["CONNECT_PASSWORD"])
+        return httpx.Client(base_url=known["CONNECT_URL"], auth=login, timeout=30)
 
     @cached_property
     def _clickhouse_http(self) -> httpx.Client:

@@ -11,7 +11,7 @@ import docker
 from docker.models.containers import Container
 
 from tests.support.process import wait_until
-from tests.support.stack.capture import CONTAINER, NETWORK
+from tests.support.stack.capture import CONTAINER, NETWORK, PASSWORD
 from tests.support.stack.deployment import Deployment
 from tests.support.stack.engine import STACK_LABEL
 
@@ -126,12 +126,24 @@ class Parts:
         self.container(role).unpause()
 
     def disconnect(self, role: str) -> None:
-        """Takes it off the stack's network; its processes run on."""
-        self._network().disconnect(self.container(role))
+        """Takes it off its networks; its processes run on."""
+        for network in self._networks(role):
+            network.disconnect(self.container(role))
 
     def connect(self, role: str) -> None:
         """Puts it back, under its name."""
-        self._network().connect(self.container(role), aliases=[role])
+        for network in self._networks(role):
+            network.connect(self.container(role), aliases=[role])
 
-    def _network(self) -> Any:
-        return self.client.networks.get(self._deployment.every(NETWORK)[0].id)
+    def _networks(self, role: str) -> list[Any]:
+        return [self.client.networks.get(one["name"]) for one in self.inputs(role)["networksAdvanced"]]
+
+    @property
+    def generated(self) -> Mapping[str, str]:
+        """Every secret of the stack by its logical name."""
+        return {one.asked.name: str(one.outputs["result"]) for one in self._deployment.every(PASSWORD)}
+
+    @property
+    def networks(self) -> list[str]:
+        """The stack's networks, as the engine calls them."""
+        return sorted(one.asked.inputs["name"] for one in self._deployment.every(NETWORK))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+from pydantic import SecretStr
 
 from services.clients.connect import (
     ConnectClient,
@@ -13,6 +14,7 @@ from services.clients.connect import (
     Plugin,
     State,
 )
+from services.settings import ConnectSettings
 from tests.support.connect import FakeConnect, serve_connect
 
 CONFIG = {"connector.class": "com.example.Sink", "tasks.max": "2"}
@@ -211,6 +213,28 @@ def test_json_that_is_not_connects_is_named(client: ConnectClient, worker: FakeC
     for ask in (client.version, client.plugins, lambda: client.status("orders")):
         with pytest.raises(ConnectError, match="CONNECT_URL"):
             ask()
+
+
+def test_a_password_goes_with_every_request(worker: FakeConnect) -> None:
+    worker.credentials = ("connect", "a:b")
+    known = ConnectSettings(connect_url=worker.url, connect_user="connect", connect_password=SecretStr("a:b"))
+    with ConnectClient.of(known, timeout=5) as client:
+        assert client.connectors() == ()
+        assert client.put_config("orders", {"connector.class": "x"})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"), [(None, "asks for a password"), (("connect", "old"), "refuses the password it was given")]
+)
+def test_a_worker_that_lets_nobody_in_is_named_with_the_settings(
+    worker: FakeConnect, given: tuple[str, str] | None, says: str
+) -> None:
+    worker.credentials = ("connect", "new")
+    with ConnectClient(worker.url, given, timeout=5) as client, pytest.raises(ConnectError, match=says) as refused:
+        client.connectors()
+    assert str(refused.value).endswith("see CONNECT_USER and CONNECT_PASSWORD")
+    assert "old" not in str(refused.value)
+    assert not isinstance(refused.value, ConnectUnavailable), "waiting does not help"
 
 
 def test_nobody_there_is_one_line() -> None:

@@ -9,7 +9,6 @@ import pytest
 from services.clients.connect import ConnectClient
 from services.doctor.check import CannotLook
 from services.doctor.connectors import OUTBOX_CONNECTOR, SINK_CONNECTOR, Connectors
-from services.doctor.findings import State
 from tests.support.connect import FakeConnect, FakeConnector, serve_connect
 from tests.unit.doctor.fakes import STACK, failures, only
 
@@ -73,12 +72,6 @@ def test_a_connector_whose_work_a_service_does_must_not_run(worker: FakeConnect)
 def test_connectors_of_others_are_left_alone(worker: FakeConnect) -> None:
     worker.connectors["theirs"] = FakeConnector({}, state="FAILED")
     assert failures(check(worker)) == []
-
-
-def test_nothing_wanted_is_well_while_the_worker_answers(worker: FakeConnect) -> None:
-    worker.connectors.clear()
-    found = Connectors(ConnectClient(worker.url, timeout=5), STACK, ())
-    assert only(found.look()).state is State.OK
 
 
 def test_a_worker_that_is_away() -> None:

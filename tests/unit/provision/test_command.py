@@ -93,6 +93,12 @@ def test_a_refused_configuration_is_the_workers_words(worker: FakeConnect) -> No
             {"MYSQL_PASSWORD": "x", "MYSQL_API_PASSWORD": "x"},
             "RELAY_PASSWORD, MYSQL_AGGREGATOR_PASSWORD, MYSQL_RECONCILER_PASSWORD, MYSQL_DEBEZIUM_PASSWORD not set",
         ),
+        (
+            ("database", "--without", "debezium"),
+            {"MYSQL_PASSWORD": "x", "MYSQL_API_PASSWORD": "x"},
+            "MYSQL_RELAY_PASSWORD, MYSQL_AGGREGATOR_PASSWORD, MYSQL_RECONCILER_PASSWORD not set",
+        ),
+        (("database", "--without", "nobody"), {"MYSQL_PASSWORD": "x"}, "there is no account nobody: choose api, relay"),
         (("clickhouse",), {}, "CLICKHOUSE_PASSWORD is not set"),
         (
             ("clickhouse", "--wait", "0"),

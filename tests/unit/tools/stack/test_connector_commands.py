@@ -93,6 +93,34 @@ def test_a_connector_that_is_not_there(worker: FakeConnect, run: Run, words: str
     assert "`make connector-status` lists them" in run(words, "--connector", "nobody").refusal
 
 
+@pytest.mark.parametrize("words", ["register-connector", "connector-status", "connector-restart", "connector-delete"])
+def test_a_stack_that_does_without_says_which_keys_bring_one(
+    worker: FakeConnect, run: Run, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setenv("MILLRACE_SINK", "python")
+    said = run(words, "--connector", SINK).refusal
+    assert "has no Kafka Connect, because nothing uses it" in said
+    assert "sink=connect" in said
+    assert "relay=debezium" in said
+    assert worker.requests == []
+
+
+def test_a_stack_with_debezium_has_one(worker: FakeConnect, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_SINK", "python")
+    monkeypatch.setenv("RELAY_MODE", "debezium")
+    assert run("connector-status").out == "there is no connector\n"
+
+
+def test_the_password_is_the_settings(worker: FakeConnect, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker.credentials = ("connect", "geheim")
+    assert "CONNECT_PASSWORD" in run("connector-status").failure
+    monkeypatch.setenv("CONNECT_USER", "connect")
+    monkeypatch.setenv("CONNECT_PASSWORD", "geheim")
+    assert run("connector-status").code == 0
+    monkeypatch.delenv("CONNECT_USER")
+    assert "CONNECT_USER and CONNECT_PASSWORD belong together" in run("connector-status").refusal
+
+
 def test_a_worker_that_is_away(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONNECT_URL", "http://127.0.0.1:9")
     assert "does not answer" in run("connector-status").failure

@@ -103,6 +103,13 @@ def test_init_db_runs_the_jobs_in_their_order(programs: Programs, run: Run) -> N
     assert done(programs, "start") == [f"start --attach {job}" for job in jobs]
 
 
+def test_init_db_does_without_connectors_where_nothing_uses_kafka_connect(programs: Programs, run: Run) -> None:
+    docker(programs, *(role for role in ALL if role not in ("kafka-connect", "connectors-job")))
+    assert run("init-db").code == 0
+    jobs = ("topics-job", "database-job", "clickhouse-job")
+    assert done(programs, "start") == [f"start --attach {job}" for job in jobs]
+
+
 def test_a_job_that_fails_again_ends_init_db(programs: Programs, run: Run) -> None:
     docker(programs, *ALL, says={"start --attach database-job": Says("MYSQL_PASSWORD is wrong\n", code=2)})
     shown = run("init-db")
