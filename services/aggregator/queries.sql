@@ -32,7 +32,7 @@ ORDER BY recent DESC, missing != 0 DESC, c.began_ms, order_date DESC
 
 -- name: day_arrivals
 -- Changes with every row that comes in, and with every request to recompute a day.
-SELECT sum(rows), max(last_at) FROM day_inserts SETTINGS max_threads = 1
+SELECT sum(rows) FROM day_inserts SETTINGS max_threads = 1
 
 -- name: append_hours
 -- Orders that are not deleted, by hour and status. The hour begins where its minute 0 is, or would be: where the clock
@@ -140,7 +140,7 @@ ORDER BY missing != 0 DESC, c.began_ms, bucket
 
 -- name: bucket_arrivals
 -- Changes with every row that comes in, and with every request to recompute a bucket.
-SELECT sum(rows), max(last_at) FROM bucket_inserts SETTINGS max_threads = 1
+SELECT sum(rows) FROM bucket_inserts SETTINGS max_threads = 1
 
 -- name: append_users
 -- Sales by user.
