@@ -1,8 +1,8 @@
-"""Every image that is taken as its makers publish it: exact version, and digest of what that name meant when it was pinned.
+"""Every image that is taken as its makers publish it, with its exact version and digest.
 
 A name may be given to another image; a digest cannot. Each is that of the index, which has an image for every
-architecture. `make pin-images` asks the registry for the digests anew. What the tests run is of the same versions as far
-as tests/unit/images/test_versions.py demands; tests/README.md lists what differs.
+architecture. `make pin-images` asks the registries for the digests anew. What the tests run is of the same versions as
+far as tests/unit/images/test_versions.py demands; tests/README.md lists what differs.
 """
 
 from typing import Final
@@ -14,9 +14,7 @@ UPSTREAM: Final = {
         "clickhouse/clickhouse-server:26.3.33.24"
         "@sha256:810861a2e2d0188744f5f23b2d3ec9ff95812bcb9ddbb8fed13a377a7f305893"
     ),
-    "prometheus": (
-        "prom/prometheus:v3.13.3@sha256:6976aa8a60fec930796ce5772b8d12da7a318a5daa8d40d69c5c7819a05eeed7"
-    ),
+    "prometheus": ("prom/prometheus:v3.13.3@sha256:6976aa8a60fec930796ce5772b8d12da7a318a5daa8d40d69c5c7819a05eeed7"),
     "grafana": "grafana/grafana:12.4.2@sha256:83749231c3835e390a3144e5e940203e42b9589761f20ef3169c716e734ad505",
     "kafka-ui": "kafbat/kafka-ui:v1.5.0@sha256:7cda86a33344160309fdb65146332e4da65db81a945614f2fe32e210803f6fd1",
 }

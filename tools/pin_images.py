@@ -58,7 +58,10 @@ def main(
         try:
             new = repinned(text, digest_of)
         except Unanswered as error:
-            print(f"millrace: no digest to be had of {error}; is the engine up, and its registry in reach?", file=sys.stderr)
+            print(
+                f"millrace: no digest to be had of {error}; is the engine up, and its registry in reach?",
+                file=sys.stderr,
+            )
             return 2
         for (name, before), (_, after) in zip(pinned(text), pinned(new), strict=True):
             if before != after:
@@ -66,7 +69,9 @@ def main(
                 print(f"{file}: {name} was {before}, is {after}")
         if not check:
             path.write_text(new, encoding="utf-8")
-    print("every image is what its name means" if not changed else f"{changed} digests {'differ' if check else 'written'}")
+    print(
+        "every image is what its name means" if not changed else f"{changed} digests {'differ' if check else 'written'}"
+    )
     return int(bool(changed and check))
 
 

@@ -1,7 +1,8 @@
 """What a read-only user may run, beyond what the engine's readonly=1 refuses by itself.
 
-Measured on chDB 26.3 and 26.9: readonly=1 refuses changes, SET, SETTINGS clauses and most table functions, but lets KILL QUERY,
-s3(), hdfs(), iceberg(), sqlite(), Python() and the scalar function file(), which reads any file of the host, through.
+Measured on chDB 26.3 and 26.9: readonly=1 refuses changes, SET, SETTINGS clauses and most table functions, but lets
+KILL QUERY, s3(), hdfs(), iceberg(), sqlite(), Python() and the scalar function file(), which reads any file of the
+host, through.
 """
 
 from __future__ import annotations

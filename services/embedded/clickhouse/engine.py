@@ -24,8 +24,8 @@ _RTLD_DEEPBIND: Final = 0x8
 class Result(NamedTuple):
     """What a statement gave: its output, rows of output, rows and bytes read from storage, rows and bytes written.
 
-    The engine gives rows read from a file as rows of output, and those of VALUES as read. Before 26.9 it does not say what
-    it has written: `written_rows` is then None.
+    The engine gives rows read from a file as rows of output, and those of VALUES as read. 26.3 does not say what it has
+    written: `written_rows` is then None.
     """
 
     data: bytes

@@ -7,7 +7,7 @@ its own life of a shop; what they were asked they must answer alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,10 +29,10 @@ def played_on(folder: Path, engine: Path | None) -> Played:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+def both(tmp_path_factory: pytest.TempPathFactory) -> Both:
     second = second_engine.folder()
     assert second.is_dir(), "the second engine is not there: run `make second-engine`"
-    yield {
+    return {
         "shipped": played_on(tmp_path_factory.mktemp("shipped"), None),
         "newest": played_on(tmp_path_factory.mktemp("newest"), second),
     }
