@@ -17,7 +17,12 @@ import docker
 import docker.errors
 
 PROJECT: Final = Path(__file__).resolve().parents[1]
-FILES: Final = ("infra/versions.py", "images/connect/Dockerfile", "images/millrace/Dockerfile")
+FILES: Final = (
+    "infra/versions.py",
+    "images/connect/Dockerfile",
+    "images/grafana/Dockerfile",
+    "images/millrace/Dockerfile",
+)
 # In versions.py a long one is in two pieces.
 _PINNED: Final = re.compile(r"(?P<name>[a-z][a-z/-]+:v?\d[\w.-]*)(?P<gap>\"\s+\")?@(?P<digest>sha256:[0-9a-f]{64})")
 

@@ -156,7 +156,7 @@ class _Play:
 
     def _ask(self, name: str, sql: str) -> None:
         """As the user that does; a row's place counts where the statement orders them."""
-        client = self.store.client if name.startswith(RECONCILER) else self.reader
+        client = self.store.client if name.startswith((RECONCILER, "services.aggregator.")) else self.reader
         result = client.query(sql, parameters=_given(sql), query_tz="UTC")
         rows = [tuple(row) for row in result.result_rows]
         if not re.search(r"ORDER BY[^)]*\Z", sql):

@@ -10,11 +10,13 @@ import pytest
 from images.locks import PYTHON
 from infra.versions import UPSTREAM
 from tests.support.process import PROJECT
+from tools.pin_images import FILES
 from tools.second_engine import LOCK as SECOND_ENGINE
 
 LOCAL = PROJECT / "images" / "local"
 CONNECT = PROJECT / "images" / "connect" / "Dockerfile"
 OWN = PROJECT / "images" / "millrace" / "Dockerfile"
+BUILDS = sorted(PROJECT.glob("images/*/Dockerfile"))
 DIGEST = r"@sha256:[0-9a-f]{64}"
 
 
@@ -79,14 +81,18 @@ def test_a_build_with_another_series_fails(series: str) -> None:
     "reference",
     [
         *UPSTREAM.values(),
-        *(value for file in (CONNECT, OWN) for name, value in arguments(file).items() if name.endswith("_IMAGE")),
+        *(value for file in BUILDS for name, value in arguments(file).items() if name.endswith("_IMAGE")),
     ],
 )
 def test_published_images_are_named_by_version_and_digest(reference: str) -> None:
     assert re.fullmatch(rf"[a-z/-]+:v?\d+(\.\d+){{2,3}}(-[a-z0-9-]+)?{DIGEST}", reference)
 
 
-@pytest.mark.parametrize("file", [CONNECT, OWN])
+def test_every_file_that_names_an_image_can_be_pinned_anew() -> None:
+    assert {PROJECT / file for file in FILES} == {PROJECT / "infra" / "versions.py", *BUILDS}
+
+
+@pytest.mark.parametrize("file", BUILDS)
 def test_no_stage_is_over_another_image(file: Path) -> None:
     """Every FROM is an argument that has a default, or a stage."""
     for image in re.findall(r"^FROM (\S+)", file.read_text(), re.MULTILINE):
