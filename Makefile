@@ -147,8 +147,13 @@ setup: dev-venv ## set up .venv with everything for development
 BESIDE := -n 2 --dist loadfile
 SPREAD := -n 2 --dist load
 
+# The project's SQL is also run on a ClickHouse engine of another branch: tests/integration/engines.
+.PHONY: second-engine
+second-engine: dev-venv
+	@$(BIN)/python -m tools.second_engine
+
 .PHONY: test
-test: dev-venv ## every test that needs no Docker
+test: dev-venv second-engine ## every test that needs no Docker
 	$(BIN)/pytest $(SPREAD) tests/property $(ARGS)
 	$(BIN)/pytest $(BESIDE) tests/integration tests/unit tests/infra $(ARGS)
 
@@ -159,7 +164,7 @@ test-unit: dev-venv ## the tests of single parts
 test-property: dev-venv ## random histories against a model in plain Python
 	$(BIN)/pytest $(SPREAD) tests/property $(ARGS)
 
-test-integration: dev-venv ## the parts together, with the embedded servers
+test-integration: dev-venv second-engine ## the parts together, with the embedded servers
 	$(BIN)/pytest $(BESIDE) tests/integration $(ARGS)
 
 test-infra: dev-venv ## what the Pulumi program declares
@@ -171,6 +176,10 @@ WITH_PLUGINS := MILLRACE_CONNECT_PLUGINS="$(PLUGINS)" $(ON_ENGINE) $(BIN)
 .PHONY: images
 images: dev-venv ## build the local images that are missing (PLUGINS=folder of Connect plugin archives: with one of them)
 	@$(ON_ENGINE) $(BIN)/python -m images $(if $(PLUGINS),--connect-plugins "$(PLUGINS)")
+
+.PHONY: pin-images
+pin-images: dev-venv ## ask the registries for the digests of the published images, and write them (ARGS=--check only says)
+	@$(ON_ENGINE) $(BIN)/python -m tools.pin_images $(ARGS)
 
 .PHONY: fuzz-api
 fuzz-api: dev-venv ## CASES=20000 requests out of the API's description, valid and invalid; CI takes a sample
@@ -207,6 +216,7 @@ lock: dev-venv ## work out requirements/*.lock anew (ARGS=--upgrade takes newer 
 	$(LOCK) --extra embedded $(ARGS) -o requirements/demo.lock pyproject.toml
 	$(LOCK) $(ARGS) -c requirements/demo.lock -o requirements/services.lock pyproject.toml
 	$(LOCK) --extra embedded --extra stack --extra dev $(ARGS) -c requirements/demo.lock -o requirements/dev.lock pyproject.toml
+	$(LOCK) --no-deps $(ARGS) -o requirements/second-engine.lock requirements/second-engine.in
 
 .PHONY: demo-venv dev-venv
 demo-venv:

@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 
 from images.errors import ImagesError
 
-# The interpreter of Debian bookworm, and so of the local images.
-PYTHON: Final = "3.11"
+# The interpreter of the local images: the branch of upstream's, which the project's image is built on.
+PYTHON: Final = "3.13"
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ def target_environment() -> dict[str, str]:
     machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
     return {
         "implementation_name": "cpython",
-        "implementation_version": f"{PYTHON}.2",
+        "implementation_version": f"{PYTHON}.0",
         "os_name": "posix",
         "platform_machine": machine,
         "platform_python_implementation": "CPython",
         "platform_release": "",
         "platform_system": "Linux",
         "platform_version": "",
-        "python_full_version": f"{PYTHON}.2",
+        "python_full_version": f"{PYTHON}.0",
         "python_version": PYTHON,
         "sys_platform": "linux",
         "extra": "",

@@ -26,8 +26,9 @@ def image(program: Program, container: str) -> str:
 
 
 def test_published_images_are_exact_versions() -> None:
-    for wanted in (*UPSTREAM.values(), GRAFANA_CLICKHOUSE_PLUGIN.replace("@", ":")):
-        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.\d+(\.\d+)?", wanted), wanted
+    for wanted in UPSTREAM.values():
+        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.\d+(\.\d+)?@sha256:[0-9a-f]{64}", wanted), wanted
+    assert re.fullmatch(r"[a-z-]+@\d+\.\d+\.\d+", GRAFANA_CLICKHOUSE_PLUGIN)
     program = captured(DEFAULT)
     for container, wanted in (IMAGE_OF | {"kafka-ui": "kafka-ui"}).items():
         assert image(program, container) == UPSTREAM[wanted]

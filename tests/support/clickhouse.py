@@ -24,8 +24,11 @@ class Front:
     host = "127.0.0.1"
     writer = "writer"
 
-    def __init__(self, folder: Path, timezone: str) -> None:
-        """Start it on `folder` (which may hold data of an earlier one) and wait until it answers."""
+    def __init__(self, folder: Path, timezone: str, engine: Path | None = None) -> None:
+        """Start it on `folder` (which may hold data of an earlier one) and wait until it answers.
+
+        `engine`: a folder with a chDB to use in place of the environment's.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.data = folder / "clickhouse"
         self.timezone = timezone
@@ -39,7 +42,9 @@ class Front:
         }
         self._users_file.write_text(json.dumps(users))
         self._address_file.unlink(missing_ok=True)
-        self.process = Subprocess(self.command(), folder / "clickhouse.log")
+        self.process = Subprocess(
+            self.command(), folder / "clickhouse.log", {"PYTHONPATH": str(engine)} if engine else None
+        )
         self.port = self.process.wait_ready(self._ready, "the ClickHouse front")
 
     def command(self) -> list[str]:
@@ -127,9 +132,9 @@ class Server(Front):
         self._machine.start()
 
 
-def start_front(tmp_path: Path, timezone: str = "UTC") -> Front:
-    """Start a front on a free port with its data under `tmp_path`; the caller stops it."""
-    return Front(tmp_path, timezone)
+def start_front(tmp_path: Path, timezone: str = "UTC", engine: Path | None = None) -> Front:
+    """Start a front on a free port with its data under `tmp_path`, on this engine; the caller stops it."""
+    return Front(tmp_path, timezone, engine)
 
 
 def start_clickhouse(tmp_path: Path, timezone: str) -> Front:

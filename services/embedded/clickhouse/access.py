@@ -1,7 +1,8 @@
 """What a read-only user may run, beyond what the engine's readonly=1 refuses by itself.
 
-Measured on chDB 26.9: readonly=1 refuses changes, SET, SETTINGS clauses and most table functions, but lets KILL QUERY,
-s3(), hdfs(), iceberg(), sqlite(), Python() and the scalar function file(), which reads any file of the host, through.
+Measured on chDB 26.3 and 26.9: readonly=1 refuses changes, SET, SETTINGS clauses and most table functions, but lets
+KILL QUERY, s3(), hdfs(), iceberg(), sqlite(), Python() and the scalar function file(), which reads any file of the
+host, through.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from services.embedded.clickhouse.classification import parse
 from services.embedded.clickhouse.engine import Connection
 from services.embedded.clickhouse.errors import Code, QueryError
 
@@ -47,15 +49,14 @@ class ReaderPolicy:
 
     def check(self, connection: Connection, sql: bytes) -> None:
         """Raises QueryError 164 for a statement that is not one read, or that reads outside the database."""
-        found = connection.classify(sql)
-        if found.query_class not in ("READ_ONLY", "UNKNOWN"):
+        parsed = parse(connection, sql)
+        # What does not parse is for the engine to refuse.
+        if parsed.statements > 1 or (parsed.tree and not parsed.reads_only):
             raise QueryError(Code.READONLY, "Cannot execute query in readonly mode. (READONLY)")
         if not self._suspect.search(sql):
             return
-        # One column whatever FORMAT says: a format in the statement belongs to the statement explained.
-        tree = connection.query(b"EXPLAIN AST " + sql, "TSVRaw").data.decode("utf-8", "replace")
-        used = {name.lower() for name in _FUNCTION.findall(tree)} & self._refused
-        if used or not tree.strip():
+        used = {name.lower() for name in _FUNCTION.findall(parsed.tree)} & self._refused
+        if used or not parsed.tree:
             raise QueryError(
                 Code.READONLY,
                 f"Function {', '.join(sorted(used)) or 'unknown'} reads outside the database: "

@@ -9,7 +9,7 @@ import importlib.machinery
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any, Final, NamedTuple
@@ -22,22 +22,18 @@ _RTLD_DEEPBIND: Final = 0x8
 
 
 class Result(NamedTuple):
-    """What a statement gave: its output, rows and bytes read from storage, rows and bytes written, rows of output."""
+    """What a statement gave: its output, rows of output, rows and bytes read from storage, rows and bytes written.
+
+    The engine gives rows read from a file as rows of output, and those of VALUES as read. 26.3 does not say what it has
+    written: `written_rows` is then None.
+    """
 
     data: bytes
     result_rows: int
     read_rows: int
     read_bytes: int
-    written_rows: int
+    written_rows: int | None
     written_bytes: int
-
-
-class Classification(NamedTuple):
-    """What the engine's parser says a text would do."""
-
-    query_class: str  # READ_ONLY, MUTATING, CONTROL or, when it does not parse, UNKNOWN
-    statements: int
-    has_secrets: bool
 
 
 class Connection:
@@ -57,14 +53,9 @@ class Connection:
             result_rows=result.rows_read(),
             read_rows=result.storage_rows_read(),
             read_bytes=result.storage_bytes_read(),
-            written_rows=result.rows_written(),
-            written_bytes=result.bytes_written(),
+            written_rows=result.rows_written() if hasattr(result, "rows_written") else None,
+            written_bytes=result.bytes_written() if hasattr(result, "bytes_written") else 0,
         )
-
-    def classify(self, sql: bytes | str) -> Classification:
-        """What `sql` would do, by the engine's own parser, without running it."""
-        found = self._raw.classify_query(sql)
-        return Classification(found["query_class"].name, found["statement_count"], found["has_secrets"])
 
     def close(self) -> None:
         """Give the connection back; the engine stays."""
@@ -82,7 +73,8 @@ class Engine:
         self._path = str(self.folder / "store")
         try:
             # Keeps the engine open between requests: it ends with its last connection.
-            self._resident = self._module.connect(self._path)
+            with _said_nothing():
+                self._resident = self._module.connect(self._path)
         except RuntimeError as error:
             raise StartError(f"the data in {self.folder} cannot be opened: {error}") from error
         with contextlib.closing(self.connect()) as connection:
@@ -116,6 +108,21 @@ def _lock_folder(folder: Path) -> IO[str]:
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
+
+
+@contextlib.contextmanager
+def _said_nothing() -> Iterator[None]:
+    """Keep from stderr what the engine's allocator says of itself when the engine opens; its errors are exceptions."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _load_chdb() -> ModuleType:

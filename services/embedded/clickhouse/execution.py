@@ -14,7 +14,16 @@ from services.embedded.clickhouse.errors import Code, QueryError
 from services.embedded.clickhouse.request import QueryRequest
 from services.embedded.clickhouse.sessions import Session, Sessions
 from services.embedded.clickhouse.settings import changed_for_one_request, set_statement, use_statement
-from services.embedded.clickhouse.statements import Insert, has_output, output_format, query_kind, split_insert
+from services.embedded.clickhouse.statements import (
+    Insert,
+    brings_values,
+    count_statements,
+    has_output,
+    output_format,
+    query_kind,
+    split_insert,
+    writes_a_file,
+)
 from services.embedded.clickhouse.users import User
 
 # Statements whose effect is on the session, so that its connection must be kept.
@@ -109,14 +118,15 @@ class Executor:
     def _execute(self, connection: Connection, request: QueryRequest, user: User, statement: Statement) -> Answer:
         timezone = {**user.settings, **request.settings}.get("session_timezone", self._timezone)
         if statement.insert is None:
-            _refuse_unsafe(connection, statement.sql)
+            _refuse_unsafe(statement.sql)
         if user.readonly or not request.changes_allowed:
             self._policy.check(connection, statement.insert.target if statement.insert else statement.sql)
         if statement.insert is not None:
-            return Answer(self._insert(connection, statement.insert), "", timezone)
+            result = self._insert(connection, statement.insert)
+            return Answer(_with_written(result, statement), "", timezone)
         result = connection.query(statement.sql, request.default_format, request.params)
         shown = output_format(statement.sql, request.default_format) if has_output(statement.kind) else ""
-        return Answer(result, shown, timezone)
+        return Answer(_with_written(result, statement), shown, timezone)
 
     def _insert(self, connection: Connection, insert: Insert) -> Result:
         """Give the engine the data as a file.
@@ -134,12 +144,25 @@ class Executor:
             path.unlink(missing_ok=True)
 
 
-def _refuse_unsafe(connection: Connection, sql: bytes) -> None:
+def _refuse_unsafe(sql: bytes) -> None:
     """What no ClickHouse server does over HTTP: several statements at once, and writing files of the host."""
-    if b";" in sql.rstrip(b"; \t\r\n") and connection.classify(sql).statements > 1:
+    if b";" in sql.rstrip(b"; \t\r\n") and count_statements(sql) > 1:
         raise QueryError(Code.SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed). (SYNTAX_ERROR)")
-    if b"outfile" in sql.lower() and connection.classify(sql).query_class == "CONTROL":
+    if b"outfile" in sql.lower() and writes_a_file(sql):
         raise QueryError(Code.NOT_IMPLEMENTED, "INTO OUTFILE is not allowed over HTTP. (NOT_IMPLEMENTED)")
+
+
+def _with_written(result: Result, statement: Statement) -> Result:
+    """The result with what an INSERT wrote, where the engine does not say: all that came in the request.
+
+    What an INSERT … SELECT wrote is then not known, and 0.
+    """
+    if result.written_rows is not None:
+        return result
+    if statement.insert is not None:
+        return result._replace(written_rows=result.result_rows, result_rows=0)
+    from_values = statement.kind == "Insert" and brings_values(statement.sql)
+    return result._replace(written_rows=result.read_rows if from_values else 0)
 
 
 def _changes_session(statement: Statement) -> bool:

@@ -13,7 +13,7 @@ from services.embedded.clickhouse.errors import Code, QueryError
 # ClickHouse's lexer, as far as needed to walk over literals and comments (src/Parsers/Lexer.cpp).
 _TOKEN: Final = re.compile(
     rb"""(?P<skip>\s++|--[^\n]*+|/\*.*?\*/|\#[ !][^\n]*+)
-        |(?P<text>'(?:[^'\\]++|\\.|'')*+'|`(?:[^`\\]++|\\.|``)*+`|"(?:[^"\\]++|\\.|"")*+")
+        |(?P<text>'(?:[^'\\]++|\\.|'')*+'|`(?:[^`\\]++|\\.|``)*+`|"(?:[^"\\]++|\\.|"")*+"|\$(?P<tag>\w*+)\$.*?\$(?P=tag)\$)
         |(?P<word>[A-Za-z_\x80-\xff][\w$\x80-\xff]*+)
         |(?P<number>\d[\w.$]*+)
         |(?P<other>.)""",
@@ -57,6 +57,34 @@ def output_format(sql: bytes, default: str) -> str:
     """The format of the answer: the statement's own FORMAT clause or the default of the request."""
     found = _OUTPUT_FORMAT.search(sql[-_OUTPUT_TAIL:])
     return found[1].decode("ascii") if found else default
+
+
+def count_statements(sql: bytes) -> int:
+    """How many statements a text holds: what stands between semicolons, comments left out."""
+    count = 0
+    inside = False
+    for token in _TOKEN.finditer(sql):
+        if token[0] == b";":
+            inside = False
+        elif token.lastgroup != "skip" and not inside:
+            count, inside = count + 1, True
+    return count
+
+
+def writes_a_file(sql: bytes) -> bool:
+    """Whether it has INTO OUTFILE, which goes to a file of the host."""
+    before = b""
+    for token in _TOKEN.finditer(sql):
+        if token.lastgroup != "skip":
+            if before == b"INTO" and token[0].upper() == b"OUTFILE":
+                return True
+            before = token[0].upper()
+    return False
+
+
+def brings_values(sql: bytes) -> bool:
+    """Whether an INSERT has its rows in a VALUES clause."""
+    return next((word for _, word in _top_level_words(sql) if word in (b"VALUES", b"SELECT")), b"") == b"VALUES"
 
 
 def split_insert(head: bytes, body: bytes) -> Insert | None:

@@ -88,4 +88,4 @@ def test_what_it_says_of_grafanas_visitors_is_so() -> None:
 
 def test_images_are_pinned() -> None:
     for reference in UPSTREAM.values():
-        assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)+", reference), reference
+        assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)+@sha256:[0-9a-f]{64}", reference), reference

@@ -17,11 +17,11 @@ one==1.0 \\
     --hash={HASH} \\
     --hash={OTHER}
     # via two
-Two_B==2.0 ; python_full_version < '3.12' and sys_platform != 'win32' \\
+Two_B==2.0 ; python_full_version < '3.14' and sys_platform != 'win32' \\
     --hash={HASH}
 colorama==0.4 ; sys_platform == 'win32' \\
     --hash={HASH}
-later==3.0 ; python_version >= '3.12' \\
+later==3.0 ; python_version >= '3.14' \\
     --hash={HASH}
 """
 

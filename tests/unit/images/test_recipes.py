@@ -19,7 +19,6 @@ from packaging.utils import canonicalize_name
 from images.files import Entry, context
 from images.locks import target_environment
 from images.recipes import BACKEND, NAMES, RECIPES, Maven, Wheels
-from infra.versions import UPSTREAM
 from tests.support.process import PROJECT
 
 # What else a build context holds: put there from what was downloaded.
@@ -66,11 +65,6 @@ def test_upstreams_context_is_the_local_one() -> None:
     assert files == {entry.name for entry in RECIPES["millrace"].files()}
 
 
-def test_upstreams_builds_are_over_what_the_stack_runs() -> None:
-    text = UPSTREAMS_CONNECT.read_text()
-    assert re.findall(r"^ARG KAFKA_IMAGE=(\S+)$", text, re.MULTILINE) == [UPSTREAM["kafka"]]
-
-
 def test_both_connect_images_hold_the_same_debezium() -> None:
     text = UPSTREAMS_CONNECT.read_text()
     arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.MULTILINE))
@@ -79,7 +73,6 @@ def test_both_connect_images_hold_the_same_debezium() -> None:
     assert f"{arguments['DEBEZIUM_SHA256']}  {archive}" in sums
     pom = (PROJECT / "images/local/kafka/pom.xml").read_text()
     assert f"<debezium.version>{arguments['DEBEZIUM_VERSION']}<" in pom
-    assert f"<kafka.version>{UPSTREAM['kafka'].partition(':')[2]}<" in pom
     downloads = RECIPES["kafka"].downloads
     assert isinstance(downloads, Maven)
     assert set(re.findall(r"--exclude '([^']+)'", text)) == set(downloads.leave_out)

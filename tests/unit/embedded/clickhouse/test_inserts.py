@@ -105,7 +105,9 @@ def test_text_formats(writer: Caller, table: str, sql: str, data: bytes, place: 
     sql = sql.format(t=table)
     answer = writer.send(data, query=sql) if place == "url" else writer.send(sql.encode() + b"\n" + data)
     assert answer.status_code == 200, answer.text
-    assert json.loads(answer.headers["X-ClickHouse-Summary"])["written_rows"] == "2"
+    # What an INSERT … SELECT wrote the engine says from 26.9 on.
+    written = {"0", "2"} if "SELECT" in sql else {"2"}
+    assert json.loads(answer.headers["X-ClickHouse-Summary"])["written_rows"] in written
     assert json.loads(writer.ask(f"SELECT groupArray((a, b)) FROM {table} FORMAT JSONCompactEachRow")) == [
         [[1, "x\n\ny"], [2, ""]]
     ]
