@@ -10,10 +10,16 @@ from typing import Final
 
 from services.embedded.clickhouse.access import ReaderPolicy
 from services.embedded.clickhouse.engine import Connection, Engine, Result
-from services.embedded.clickhouse.errors import Code, QueryError
+from services.embedded.clickhouse.errors import Code, EngineError, QueryError
 from services.embedded.clickhouse.request import QueryRequest
+from services.embedded.clickhouse.rights import Rights, as_refused_to
 from services.embedded.clickhouse.sessions import Session, Sessions
-from services.embedded.clickhouse.settings import changed_for_one_request, set_statement, use_statement
+from services.embedded.clickhouse.settings import (
+    changed_for_one_request,
+    role_statement,
+    set_statement,
+    use_statement,
+)
 from services.embedded.clickhouse.statements import Insert, has_output, output_format, query_kind, split_insert
 from services.embedded.clickhouse.users import User
 
@@ -54,8 +60,11 @@ def read_statement(request: QueryRequest, body: bytes) -> Statement:
 class Executor:
     """Runs statements, each in a connection of its own unless its session has one."""
 
-    def __init__(self, engine: Engine, timezone: str, spool: Path) -> None:
-        """`spool`: a folder for the data of INSERTs; its path has no characters that need quoting, no wildcards."""
+    def __init__(self, engine: Engine, timezone: str, spool: Path, holds_grants: bool = False) -> None:
+        """`spool`: a folder for the data of INSERTs; its path has no characters that need quoting, no wildcards.
+
+        `holds_grants`: the engine knows the users' roles.
+        """
         self._engine = engine
         self._timezone = timezone
         self._spool = spool
@@ -63,6 +72,7 @@ class Executor:
         self._sessions = Sessions()
         with contextlib.closing(engine.connect()) as connection:
             names = connection.query("SELECT name FROM system.table_functions", "TSVRaw").data.decode().split()
+            self._rights = Rights(connection) if holds_grants else None
         self._policy = ReaderPolicy(names)
 
     def run(self, request: QueryRequest, user: User, statement: Statement) -> Answer:
@@ -104,7 +114,8 @@ class Executor:
         return connection
 
     def _settings_of(self, user: User) -> str:
-        return set_statement({**_DEFAULTS, "session_timezone": self._timezone, **user.initial_settings()})
+        settings = {**_DEFAULTS, "session_timezone": self._timezone, **user.initial_settings()}
+        return set_statement(settings) + role_statement(user.role)
 
     def _execute(self, connection: Connection, request: QueryRequest, user: User, statement: Statement) -> Answer:
         timezone = {**user.settings, **request.settings}.get("session_timezone", self._timezone)
@@ -112,9 +123,15 @@ class Executor:
             _refuse_unsafe(connection, statement.sql)
         if user.readonly or not request.changes_allowed:
             self._policy.check(connection, statement.insert.target if statement.insert else statement.sql)
-        if statement.insert is not None:
-            return Answer(self._insert(connection, statement.insert), "", timezone)
-        result = connection.query(statement.sql, request.default_format, request.params)
+        if self._rights:
+            text = statement.insert.target if statement.insert else statement.sql
+            self._rights.check(connection, user, statement.kind, text, request.database)
+        try:
+            if statement.insert is not None:
+                return Answer(self._insert(connection, statement.insert), "", timezone)
+            result = connection.query(statement.sql, request.default_format, request.params)
+        except EngineError as error:
+            raise as_refused_to(user, error) from None
         shown = output_format(statement.sql, request.default_format) if has_output(statement.kind) else ""
         return Answer(result, shown, timezone)
 

@@ -40,6 +40,11 @@ def use_statement(database: str) -> str:
     return f"USE {identifier(database)};"
 
 
+def role_statement(role: str) -> str:
+    """SET ROLE, which takes away every other role; "" for none."""
+    return f"SET ROLE {identifier(role)};" if role else ""
+
+
 @contextlib.contextmanager
 def changed_for_one_request(connection: Connection, settings: Mapping[str, str], database: str) -> Iterator[None]:
     """Give a session's connection a request's settings and database, and put back what it had."""

@@ -63,7 +63,7 @@ def document(profiles: str = PROFILES, users: str = USERS) -> str:
 def read(folder: Path, *documents: str) -> Users:
     for number, text in enumerate(documents):
         (folder / f"{number}.xml").write_text(text)
-    return read_server_users(folder)
+    return read_server_users(folder).users
 
 
 class ServerFront(Front):
