@@ -3,6 +3,7 @@
 import pulumi
 
 from infra import outputs, preflight
+from infra.accounts import CLICKHOUSE
 from infra.components import images, network
 from infra.components.clickhouse import ClickHouse, ClickHouseArgs
 from infra.components.connect import Connect, ConnectArgs
@@ -54,7 +55,7 @@ clickhouse = ClickHouse(
     site,
     ClickHouseArgs(
         image=image.clickhouse,
-        passwords={user: secret.of[f"clickhouse-{user}"] for user in ("admin", "writer", "reader", "grafana")},
+        passwords={user: secret.of[f"clickhouse-{user}"] for user in CLICKHOUSE},
         timezone=config.timezone,
         port=ports["clickhouse"],
         native_port=ports["clickhouseNative"] if config.images == "upstream" else None,
@@ -66,7 +67,7 @@ connect = Connect(
     ConnectArgs(
         image=image.connect,
         kafka=kafka,
-        writer_password=secret.of["clickhouse-writer"],
+        clickhouse_password=secret.of["clickhouse-connect"],
         debezium_password=secret.of["mysql-debezium"],
         port=ports["connect"],
         # of the local image it is known that every plugin in it has a manifest

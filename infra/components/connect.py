@@ -34,7 +34,7 @@ class ConnectArgs:
 
     image: pulumi.Input[str]
     kafka: Kafka
-    writer_password: pulumi.Input[str]
+    clickhouse_password: pulumi.Input[str]
     debezium_password: pulumi.Input[str]
     port: int = PORT
     discovery: Literal["hybrid_warn", "service_load"] = "hybrid_warn"
@@ -77,11 +77,11 @@ class Connect(pulumi.ComponentResource):
 def connector_environment(args: ConnectArgs) -> dict[str, pulumi.Input[str]]:
     """What a connector's configuration may name as `${env:NAME}`."""
     return {
+        "CLICKHOUSE_CONNECT_PASSWORD": args.clickhouse_password,
+        "CLICKHOUSE_CONNECT_USER": "connect",
         "CLICKHOUSE_DATABASE": clickhouse.DATABASE,
         "CLICKHOUSE_HOSTNAME": clickhouse.ROLE,
         "CLICKHOUSE_HTTP_PORT": str(clickhouse.HTTP_PORT),
-        "CLICKHOUSE_WRITER_PASSWORD": args.writer_password,
-        "CLICKHOUSE_WRITER_USER": "writer",
         "KAFKA_BOOTSTRAP": args.kafka.bootstrap,
         "MYSQL_DATABASE": mysql.DATABASE,
         "MYSQL_DEBEZIUM_PASSWORD": args.debezium_password,

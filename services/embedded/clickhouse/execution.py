@@ -92,18 +92,19 @@ class Executor:
             with contextlib.closing(self._open(request, user)) as connection:
                 return self._execute(connection, request, user, statement)
         session.connection = self._engine.connect()
-        session.connection.query(self._settings_of(user), "Null")
+        session.connection.query(self._settings_of(user) + role_statement(user.role), "Null")
         return self._execute_kept(session.connection, request, user, statement)
 
     def _execute_kept(self, kept: Connection, request: QueryRequest, user: User, statement: Statement) -> Answer:
-        with changed_for_one_request(kept, request.settings, request.database):
+        with changed_for_one_request(kept, request.settings, request.database, user.role):
             return self._execute(kept, request, user, statement)
 
     def _open(self, request: QueryRequest, user: User) -> Connection:
         """A connection for one request, with the user's and the request's settings and database."""
         connection = self._engine.connect()
         try:
-            script = self._settings_of(user) + set_statement(request.settings) + use_statement(request.database)
+            script = self._settings_of(user) + set_statement(request.settings)
+            script += use_statement(request.database) + role_statement(user.role)
             # Last, for nothing can be set after it.
             if user.readonly:
                 script += "SET readonly = 1;"
@@ -114,8 +115,7 @@ class Executor:
         return connection
 
     def _settings_of(self, user: User) -> str:
-        settings = {**_DEFAULTS, "session_timezone": self._timezone, **user.initial_settings()}
-        return set_statement(settings) + role_statement(user.role)
+        return set_statement({**_DEFAULTS, "session_timezone": self._timezone, **user.initial_settings()})
 
     def _execute(self, connection: Connection, request: QueryRequest, user: User, statement: Statement) -> Answer:
         timezone = {**user.settings, **request.settings}.get("session_timezone", self._timezone)

@@ -6,11 +6,11 @@ decides on a server. The engine falls short of the server in two points, which `
 
 - it lets everybody read every table of `system`; a server, as it is published, wants a grant for all but some
   (`select_from_system_db_requires_grant`, which the engine does not read);
-- it may be newer than the server: since ClickHouse's pull request 107491 ALTER DELETE alone is enough for a DELETE FROM,
-  and 26.3 also wants ALTER UPDATE(_row_exists).
+- it may be newer than the server: since ClickHouse's pull request 107491 ALTER DELETE alone is enough for a DELETE
+  FROM, and 26.3 also wants ALTER UPDATE(_row_exists).
 
-What is not held to: rights on columns of tables of `system`, and tables of `system` by their bare names in a session that
-went there with USE.
+What is not held to: rights on columns of tables of `system`, and tables of `system` by their bare names in a session
+that went there with USE.
 
 In ClickHouse's documentation: access rights, roles in users.xml, DELETE, CHECK GRANT.
 """
@@ -175,10 +175,8 @@ def _tree(connection: Connection, sql: bytes) -> str:
 
 def denied(user: str, right: str) -> QueryError:
     """ClickHouse's refusal of a statement that wants a right."""
-    return QueryError(
-        Code.ACCESS_DENIED,
-        f"{user}: Not enough privileges. To execute this query, it's necessary to have the grant {right}. (ACCESS_DENIED)",
-    )
+    wanted = f"To execute this query, it's necessary to have the grant {right}"
+    return QueryError(Code.ACCESS_DENIED, f"{user}: Not enough privileges. {wanted}. (ACCESS_DENIED)")
 
 
 def as_refused_to(user: User, error: EngineError) -> EngineError:

@@ -1,7 +1,7 @@
 """Users as a ClickHouse server declares them: the files of users.d, as far as the front can hold to them.
 
-What it cannot hold to is refused at the start rather than passed over. Grants are the engine's to hold (`rights`); besides,
-the front takes for a reader whoever's profile says `readonly`.
+What it cannot hold to is refused at the start rather than passed over. Grants are the engine's to hold (`rights`);
+besides, the front takes for a reader whoever's profile says `readonly`.
 
 In ClickHouse's documentation: users and roles settings, settings profiles, constraints on settings.
 """

@@ -34,7 +34,7 @@ class User:
     """One user: `settings` hold unless a request overrides them, within `limits` and not those that are `fixed`.
 
     `digest` is the SHA-256 of the password. `adjusts` says whether requests may override settings at all. A limited
-    setting without a value of its own has the upper bound of its limit. `role`: what the engine calls its rights, and ""
+    setting without a value of its own has the upper bound of its limit. `role`: what the engine calls its rights; ""
     where the front knows writers and readers only.
     """
 

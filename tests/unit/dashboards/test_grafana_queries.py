@@ -1,4 +1,4 @@
-"""Every ClickHouse query of the dashboards, run as the reading user on the embedded front against known orders."""
+"""Every ClickHouse query of the dashboards, run as Grafana's user on the embedded front against known orders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from services.aggregator.core import Aggregator
 from services.clients.clickhouse import ClickHouseError, Client, connect
 from services.clients.clickhouse_schema import migrate_clickhouse
-from tests.support.clickhouse import start_front
+from tests.support.clickhouse import StackFront
 from tests.support.warehouse import Item, Order, Warehouse, order
 from tests.unit.dashboards.boards import CLICKHOUSE, expanded, targets
 
@@ -57,15 +57,16 @@ def shop() -> list[Order]:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    front = start_front(tmp_path_factory.mktemp("grafana"), ZONE)
-    writer = connect(front.url, user="writer", password=front.writer_password, database="analytics")
+    front = StackFront(tmp_path_factory.mktemp("grafana"), ZONE)
+    writer = connect(front.url, user=front.writer, password=front.writer_password, database="analytics")
     migrate_clickhouse(writer, ZONE)
     bought = shop()
     store = Warehouse(writer, ZONE)
     store.insert(*bought)
     store.insert(bought[0], bought[4])  # delivered twice
     Aggregator(writer, ZONE).tick_until_clean()
-    client = connect(front.url, user="reader", password=front.reader_password, database="analytics")
+    user, password = front.account("grafana")
+    client = connect(front.url, user=user, password=password, database="analytics")
     yield client
     client.close()
     writer.close()
