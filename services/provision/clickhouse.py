@@ -111,4 +111,4 @@ def _reach(settings: ClickHouseSettings, user: str, password: str, setting: str,
 
 
 def _words(error: ClickHouseError) -> str:
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(error).split())[:500]

@@ -25,15 +25,16 @@ UNDECIDED: Final = frozenset({"read_parts", "describe_orders"})
 """What some users need, and who else may do it is the server's to decide: it is in system tables, which servers open or
 not, or goes with any right on the table."""
 
-_LOOKS_AT_ALL: Final = frozenset({"read_orders", "read_cubes", "read_views"})
+_ORDERS: Final = frozenset({"read_orders", "read_columns"})
+_LOOKS_AT_ALL: Final = _ORDERS | {"read_cubes", "read_views"}
 _SUMS: Final = ("hours", "products", "days", "users", "buckets")
 
 USERS: Final = (
-    # the project's own sink; the views on new rows read the columns they need as whoever inserts
-    User("sink", frozenset({"insert_orders"})),
+    # the project's own sink
+    User("sink", frozenset({"insert_orders", "read_columns"})),
     # Kafka Connect's sink, which looks up the table's columns
-    User("connect", frozenset({"insert_orders", "describe_orders"})),
-    User("aggregator", frozenset({"read_orders", "read_cubes", *(f"insert_{sums}" for sums in _SUMS)})),
+    User("connect", frozenset({"insert_orders", "read_columns", "describe_orders"})),
+    User("aggregator", _ORDERS | {"read_cubes", *(f"insert_{sums}" for sums in _SUMS)}),
     # it tells orders again through the outbox, never here; what it removes is marked as deleted, no value is altered
     User(
         "reconciler",
