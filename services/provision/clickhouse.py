@@ -19,6 +19,9 @@ _PROBES: Final = [name for name in _SQL if name != "session"]
 # ACCESS_DENIED, READONLY
 _NOT_ALLOWED: Final = frozenset({497, 164})
 _AUTHENTICATION_FAILED: Final = 516
+# What a mutation ends with that was not refused for want of a right: it names a column that no table has.
+_NO_COLUMN: Final = "provision_names_no_column"
+_UNKNOWN_IDENTIFIER: Final = 47
 
 
 def provision_clickhouse(
@@ -70,16 +73,24 @@ def _looked_at(settings: ClickHouseSettings, user: User, password: str | None, z
 
 def _probe(client: Client, user: User, probe: str) -> None:
     """Raises ProvisionError when the server lets the user do what it is not to, or refuses what it has to do."""
+    refused = _refusal(client, _SQL[probe])
+    if refused and probe in user.may:
+        raise _wrong(user, f"cannot {_in_words(probe)} ({_words(refused)})")
+    if not refused and probe not in user.may | UNDECIDED:
+        raise _wrong(user, f"can {_in_words(probe)}, which it is not to")
+
+
+def _refusal(client: Client, sql: str) -> ClickHouseError | None:
+    """The server's answer where it is that a right is missing."""
     try:
-        client.command(_SQL[probe])
+        client.command(sql)
     except ClickHouseError as error:
-        if getattr(error, "code", None) not in _NOT_ALLOWED:
+        code = getattr(error, "code", None)
+        if code in _NOT_ALLOWED:
+            return error
+        if code != _UNKNOWN_IDENTIFIER or _NO_COLUMN not in sql:
             raise
-        if probe in user.may:
-            raise _wrong(user, f"cannot {_in_words(probe)} ({_words(error)})") from None
-    else:
-        if probe not in user.may | UNDECIDED:
-            raise _wrong(user, f"can {_in_words(probe)}, which it is not to")
+    return None
 
 
 def _in_words(probe: str) -> str:

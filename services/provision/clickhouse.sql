@@ -1,6 +1,6 @@
 -- What shows a ClickHouse user's rights without changing anything. Each is a statement that the server refuses to whoever
--- lacks a right before it looks for rows, columns or partitions, and that otherwise does nothing. DROP TABLE IF EXISTS of
--- no table is none: the server looks for the table first, and finds nothing to ask a right for.
+-- lacks a right before it looks for rows and columns, and that otherwise does nothing. DROP TABLE IF EXISTS of no table
+-- is none: the server looks for the table first, and finds nothing to ask a right for.
 
 -- name: session
 -- The time zone of this user's day.
@@ -82,36 +82,37 @@ INSERT INTO day_inserts (rows) SELECT 0 WHERE 0;
 INSERT INTO bucket_inserts (rows) SELECT 0 WHERE 0;
 
 -- name: delete_orders
--- Here and below: no part of a table is in this partition, so none is looked at.
-DELETE FROM orders_analytics IN PARTITION ID 'none' WHERE 0;
+-- Here and below, whoever may is told that there is no such column (UNKNOWN_IDENTIFIER), and no mutation begins: one that
+-- finds no row still writes every part anew.
+DELETE FROM orders_analytics WHERE provision_names_no_column;
 
 -- name: delete_copies
 -- From the copy in user order.
-DELETE FROM orders_by_user IN PARTITION ID 'none' WHERE 0;
+DELETE FROM orders_by_user WHERE provision_names_no_column;
 
 -- name: delete_hours
 -- From a cube.
-DELETE FROM cube_hour IN PARTITION ID 'none' WHERE 0;
+DELETE FROM cube_hour WHERE provision_names_no_column;
 
 -- name: delete_products
 -- From a cube.
-DELETE FROM cube_product IN PARTITION ID 'none' WHERE 0;
+DELETE FROM cube_product WHERE provision_names_no_column;
 
 -- name: delete_days
 -- From a cube.
-DELETE FROM cube_day IN PARTITION ID 'none' WHERE 0;
+DELETE FROM cube_day WHERE provision_names_no_column;
 
 -- name: delete_users
 -- From a cube.
-DELETE FROM cube_user IN PARTITION ID 'none' WHERE 0;
+DELETE FROM cube_user WHERE provision_names_no_column;
 
 -- name: delete_buckets
 -- From a cube.
-DELETE FROM cube_bucket IN PARTITION ID 'none' WHERE 0;
+DELETE FROM cube_bucket WHERE provision_names_no_column;
 
 -- name: alter_orders
 -- A stored value, in place.
-ALTER TABLE orders_analytics UPDATE status = '' IN PARTITION ID 'none' WHERE 0;
+ALTER TABLE orders_analytics UPDATE status = '' WHERE provision_names_no_column;
 
 -- name: create_tables
 -- There is one of this name.
