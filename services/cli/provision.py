@@ -76,10 +76,18 @@ def clickhouse(wait: Wait = 60, json_output: Json = False) -> None:
     with _report(json_output) as tell:
         from services.provision.clickhouse import provision_clickhouse
         from services.provision.clickhouse_users import USERS
-        from services.settings import BusinessSettings, ClickHouseSettings, ProvisionSettings, load
+        from services.settings import (
+            AnalyticsReaderSettings,
+            BusinessSettings,
+            ClickHouseSettings,
+            ProvisionSettings,
+            load,
+        )
 
         zone = load(BusinessSettings).business_timezone
-        passwords = load(ProvisionSettings).clickhouse_passwords(user.name for user in USERS)
+        given = vars(load(ProvisionSettings)) | vars(load(AnalyticsReaderSettings))
+        secrets = {user.name: given[user.setting.lower()] for user in USERS}
+        passwords = {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
         provision_clickhouse(load(ClickHouseSettings), zone, passwords, tell, wait)
 
 

@@ -286,7 +286,6 @@ class ProvisionSettings(Group):
         None, description="password of the ClickHouse user reconciler"
     )
     clickhouse_api_password: SecretStr | None = Field(None, description="password of the ClickHouse user api")
-    clickhouse_reader_password: SecretStr | None = Field(None, description="the reading user's password")
     clickhouse_grafana_password: SecretStr | None = Field(None, description="password of the ClickHouse user grafana")
 
     def mysql_passwords(self, accounts: Iterable[str]) -> dict[str, str]:
@@ -296,11 +295,6 @@ class ProvisionSettings(Group):
         if missing:
             raise ValueError(f"{', '.join(missing)} not set: the stack gives its database job one for every account")
         return {account: password.get_secret_value() for account, password in given.items()}
-
-    def clickhouse_passwords(self, users: Iterable[str]) -> dict[str, str]:
-        """The passwords by user, of those that are given."""
-        given = {user: getattr(self, f"clickhouse_{user}_password") for user in users}
-        return {user: password.get_secret_value() for user, password in given.items() if password}
 
 
 class DemoSettings(Group):

@@ -104,7 +104,7 @@ def test_a_connector_is_given_every_variable_it_names(file: Path) -> None:
 def test_a_connector_is_given_nothing_else() -> None:
     program = captured(DEFAULT)
     allowed = re.compile(properties(program)["config.providers.env.param.allowlist.pattern"])
-    for name in ("PATH", "HOSTNAME", "KAFKA_HEAP_OPTS", "MYSQL_ROOT_PASSWORD", "CLICKHOUSE_WRITER_PASSWORD_OLD"):
+    for name in ("PATH", "HOSTNAME", "KAFKA_HEAP_OPTS", "MYSQL_ROOT_PASSWORD", "CLICKHOUSE_CONNECT_PASSWORD_OLD"):
         assert not allowed.fullmatch(name), name
 
 

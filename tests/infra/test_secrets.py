@@ -9,29 +9,31 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]  # no types are published
 
+from infra.accounts import CLICKHOUSE
 from infra.components.passwords import LENGTH
 from tests.infra.variants import DEFAULT, VARIANTS, Variant, captured, name
 from tests.support.stack import capture
 from tests.support.stack.capture import SECRET, SIGNATURE, Program
 
+ANALYTICS_USERS = {f"clickhouse-{user}" for user in CLICKHOUSE}
 # Container to the secrets in its request. Digests of the ClickHouse passwords count as them.
 WHO_KNOWS: dict[str, set[str]] = {
     "mysql": {"mysql-root", "mysql-admin"},
-    "clickhouse": {"clickhouse-admin", "clickhouse-writer", "clickhouse-reader", "clickhouse-grafana"},
-    "kafka-connect": {"clickhouse-writer", "mysql-debezium"},
+    "clickhouse": ANALYTICS_USERS,
+    "kafka-connect": {"clickhouse-connect", "mysql-debezium"},
     "grafana": {"grafana-admin", "clickhouse-grafana"},
     "topics-job": set(),
     "database-job": {
         "mysql-root", "mysql-api", "mysql-relay", "mysql-aggregator", "mysql-reconciler", "mysql-debezium"
     },
-    "clickhouse-job": {"clickhouse-admin", "clickhouse-writer", "clickhouse-reader", "clickhouse-grafana"},
+    "clickhouse-job": ANALYTICS_USERS,
     "connectors-job": set(),
-    "api": {"mysql-api", "clickhouse-reader", "admin-token"},
+    "api": {"mysql-api", "clickhouse-api", "admin-token"},
     "relay": {"mysql-relay"},
     "transformer": set(),
-    "sink": {"clickhouse-writer"},
-    "aggregator": {"mysql-aggregator", "clickhouse-writer"},
-    "reconciler": {"mysql-reconciler", "clickhouse-writer"},
+    "sink": {"clickhouse-sink"},
+    "aggregator": {"mysql-aggregator", "clickhouse-aggregator"},
+    "reconciler": {"mysql-reconciler", "clickhouse-reconciler"},
     "prometheus": set(),
     "kafka-ui": set(),
     "kafka-local1": set(),
@@ -124,7 +126,7 @@ def test_only_the_environment_is_a_secret_output() -> None:
 def test_clickhouse_gets_digests_not_passwords() -> None:
     program = captured(DEFAULT)
     texts = str(program.containers["clickhouse"].inputs)
-    for user in ("admin", "writer", "reader", "grafana"):
+    for user in CLICKHOUSE:
         secret = program.generated[f"clickhouse-{user}"]
         assert secret not in texts
         assert hashlib.sha256(secret.encode()).hexdigest() in texts

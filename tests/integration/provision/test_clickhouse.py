@@ -1,9 +1,9 @@
-"""The ClickHouse job against the embedded front with the stack's users: schema, and what each user can and cannot do."""
+"""The ClickHouse job against a front with the stack's users: schema, and what each user can and cannot do."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
@@ -40,7 +40,7 @@ ALTERED = {
             f"cannot {probe.replace('_', ' ')} .*ON analytics.{table}")
         for probe, table in DELETED_FROM.items()
     },
-    "as_documented": ("reconciler", "-ALTER UPDATE(_row_exists)", r"cannot delete orders .*ALTER UPDATE\(_row_exists\)"),
+    "as_documented": ("reconciler", "-ALTER UPDATE(_row_exists)", r"cannot delete orders .*ALTER UPDATE\(_row_exists"),
     "sink_for_views": ("sink", "-GRANT SELECT(", r"cannot read columns .*ON analytics\.orders_analytics"),
     "sink_that_looks": ("sink", "GRANT SELECT ON analytics.orders_analytics", "can read orders, which it is not to"),
     "sink_of_cubes": ("sink", "GRANT INSERT ON analytics.cube_day", "can insert days, which it is not to"),
@@ -173,7 +173,10 @@ def test_the_schema_is_made_once_and_every_user_looked_at(
     assert [(done.what, done.outcome) for done in looked_at] == [
         (f"ClickHouse user {name}", "checked") for name in BY_NAME
     ]
-    assert looked_at[list(BY_NAME).index("connect")].detail == "may describe orders, insert orders, read columns, and no more"
+    assert (
+        looked_at[list(BY_NAME).index("connect")].detail
+        == "may describe orders, insert orders, read columns, and no more"
+    )
     assert _provision(settings, {})[0] == Done("ClickHouse schema", "unchanged")
     client = connect(
         settings.url, user=settings.clickhouse_user,
@@ -189,7 +192,7 @@ def test_looking_changes_nothing(front: StackFront, settings: ClickHouseSettings
     owner = _client(front, "admin")
     owner.command("INSERT INTO cube_day (order_date, gen) VALUES ('2020-01-01', 1)")
 
-    def state() -> list[object]:
+    def state() -> list[Sequence[Any]]:
         tables = "SELECT name, create_table_query FROM system.tables WHERE database = 'analytics' ORDER BY name"
         parts = "SELECT table, name FROM system.parts WHERE active AND database = 'analytics' ORDER BY ALL"
         mutations = "SELECT count() FROM system.mutations"

@@ -186,7 +186,7 @@ def test_a_grant_that_is_none_stops_the_front(tmp_path: Path) -> None:
             (path / "users.xml").write_text(document(users=user("a", "writers", f"<query>{query}</query>")))
             return path
 
-    with pytest.raises(AssertionError, match="wildcard|Code: 62|Code: 36"):
+    with pytest.raises(AssertionError, match=r"wildcard|Code: (62|36)"):
         Wrong(tmp_path, "UTC")
 
 
