@@ -10,9 +10,10 @@ ARGS :=
 FILE := data/cdnow_master.txt.gz
 RATE := 200
 COUNT := 5000
-# Of the targets of the stack; what is empty counts as not given. CONFIG="images=local sink=python" is kept by `make up`.
+# Of the targets of the stack; what is empty counts as not given. CONFIG="images=local sink=python" and SETTINGS="ORDER_EXPIRY=1800" are kept by `make up`.
 SERVICE :=
 CONFIG :=
+SETTINGS :=
 YES :=
 TAIL :=
 TOPIC :=
@@ -64,8 +65,8 @@ ON_STACK := $(BIN)/python -m tools.stack
 ON_ENGINE := $(ON_STACK) on-engine --
 
 .PHONY: up down restart
-up: dev-venv ## start the stack or bring it up to date; print every link; see that all is well (CONFIG="key=value …")
-	@$(ON_STACK) up --config "$(CONFIG)"
+up: dev-venv ## start the stack or bring it up to date; print every link; see that all is well (CONFIG="key=value …" SETTINGS="NAME=value …")
+	@$(ON_STACK) up --config "$(CONFIG)" --settings "$(SETTINGS)"
 
 down: dev-venv ## take the stack apart; its data stays
 	@$(ON_STACK) down

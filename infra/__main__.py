@@ -14,7 +14,7 @@ from infra.components.kafka_ui import KafkaUi, KafkaUiArgs
 from infra.components.mysql import MySQL, MySQLArgs
 from infra.components.passwords import Passwords
 from infra.components.prometheus import Prometheus, PrometheusArgs
-from infra.components.services import Service, ServiceArgs
+from infra.components.services import SERVICES, Service, ServiceArgs
 from infra.components.settings import Settings
 from infra.components.site import IMAGES_LABEL, ZONE_LABEL
 from infra.config import load
@@ -85,6 +85,8 @@ settings = Settings(
     relay_mode=config.relay,
     local=config.bind.startswith("127."),
     trusted_proxies=config.trusted_proxies,
+    bootstrap_token=config.bootstrap_admin_token,
+    chosen={name: config.settings.of(name) for name in SERVICES},
 )
 jobs = Jobs(site, JobArgs(image=image.millrace, settings=settings, memory=memory["jobs"]))
 topics = jobs.topics(config.partitions, kafka.replicas, kafka.min_in_sync, config.retention_hours, after=kafka.brokers)
@@ -121,7 +123,15 @@ services = {
 
 # ---- looking at it
 
-Prometheus(site, PrometheusArgs(image=image.prometheus, port=ports["prometheus"], memory=memory["prometheus"]))
+Prometheus(
+    site,
+    PrometheusArgs(
+        image=image.prometheus,
+        alertmanager=config.alertmanager,
+        port=ports["prometheus"],
+        memory=memory["prometheus"],
+    ),
+)
 if image.grafana is not None:
     Grafana(
         site,

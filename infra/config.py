@@ -14,11 +14,13 @@ from pulumi.runtime.config import CONFIG
 
 from images.errors import PluginsError
 from images.recipes import check_plugins
-from infra import keys
+from infra import keys, service_settings
 from infra.components.files import PROJECT
 from infra.components.kafka import broker
+from infra.components.prometheus import Alertmanager
 from infra.components.site import DEFAULT_STACK
-from infra.faults import NAMESPACE, key, refuse
+from infra.faults import NAMESPACE, key, refuse, structure
+from infra.service_settings import ServiceSettings
 
 _PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "127.0.0.1"})  # noqa: S104 - compared with, never listened on
@@ -39,10 +41,13 @@ class Config:
     bind: str
     timezone: str
     trusted_proxies: str
+    alertmanager: Alertmanager | None
     ports: Mapping[str, int]
     memory: Mapping[str, int]
+    bootstrap_admin_token: bool
     seed_catalogue: bool
     preflight: bool
+    settings: ServiceSettings
 
     @property
     def stack(self) -> str:
@@ -76,9 +81,9 @@ class Config:
             absent.add("sinkMetrics")
         if self.images == "local":
             absent |= {"clickhouseNative", "kafkaUi", "grafana"}
-        used = {f"ports.{name}": port for name, port in self.ports.items() if name not in absent | {"kafka"}}
+        used = {keys.port_key(name): port for name, port in self.ports.items() if name not in absent | {"kafka"}}
         for node in range(self.nodes):
-            used["ports.kafka" + (f" (node {node + 1})" if node else "")] = self.ports["kafka"] + node
+            used[keys.port_key("kafka") + (f" (node {node + 1})" if node else "")] = self.ports["kafka"] + node
         return used
 
     @property
@@ -96,20 +101,20 @@ def load() -> Config:
         sink=cast(keys.Sink, _choice(given, "sink")),
         relay=cast(keys.Relay, _choice(given, "relay")),
         nodes=_nodes(given),
-        partitions=_number(given, "kafka.partitions", keys.NUMBERS["kafka.partitions"], 1, 1000),
-        retention_hours=_number(given, "kafka.retentionHours", keys.NUMBERS["kafka.retentionHours"], 1, 87_600),
-        plugins=_folder(_text(given, "connect.plugins")),
+        partitions=_number(given, "kafkaPartitions"),
+        retention_hours=_number(given, "kafkaRetentionHours"),
+        plugins=_folder(_text(given, "connectPlugins")),
         prefix=_prefix(_text(given, "prefix")),
         bind=_address(_text(given, "bind")),
         timezone=_zone(_text(given, "timezone")),
-        trusted_proxies=_networks("api.trustedProxies", _text(given, "api.trustedProxies")),
-        ports={name: _number(given, f"ports.{name}", port, 1, 65_535) for name, port in keys.PORTS.items()},
-        memory={
-            name: _number(given, f"memory.{name}", default, least, 1_048_576)
-            for name, (default, least) in keys.MEMORY.items()
-        },
+        trusted_proxies=_networks("apiTrustedProxies", _text(given, "apiTrustedProxies")),
+        alertmanager=_alertmanager("alertmanagerUrl", _text(given, "alertmanagerUrl")),
+        ports={part: _number(given, known.name) for part, known in keys.PORTS.items()},
+        memory={part: _number(given, known.name) for part, known in keys.MEMORY.items()},
+        bootstrap_admin_token=_switch(given, "bootstrapAdminToken"),
         seed_catalogue=_switch(given, "seedCatalogue"),
         preflight=_switch(given, "preflight"),
+        settings=service_settings.given(),
     )
     _refuse_combinations(config)
     _refuse_shared_ports(config)
@@ -117,28 +122,61 @@ def load() -> Config:
 
 
 def _refuse_unknown() -> None:
-    known = keys.defaults()
     for full in sorted(CONFIG.get()):
         namespace, _, name = full.partition(":")
-        if namespace == NAMESPACE and name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {key(close[0])}?" if close else "Pulumi.yaml lists them all"
-            raise refuse(name, "is not a configuration key", hint)
+        if namespace == NAMESPACE and name != keys.SETTINGS:
+            check_name(name, CONFIG.get()[full])
+            _refuse_structure(name, CONFIG.get()[full])
+
+
+def check_name(name: str, value: str) -> None:
+    """Raises Refusal for a key, with the value that was given to it, that there is not."""
+    if name in keys.KEYS:
+        return
+    _refuse_former(name, value)
+    close = difflib.get_close_matches(name, keys.KEYS, n=1, cutoff=0.5)
+    hint = f"did you mean {key(close[0])}?" if close else "Pulumi.yaml lists them all"
+    raise refuse(name, "is not a configuration key", hint)
+
+
+def _refuse_former(name: str, value: str) -> None:
+    """A dotted name of an earlier version, or the object that the CLI made of some."""
+    now = keys.today(name)
+    if now:
+        raise refuse(name, f"is called {key(now)} now", f"{_unset(name)}; pulumi config set {key(now)} {value}")
+    if keys.was_group(name):
+        parts = structure(value)
+        found = (keys.today(f"{name}.{part}") for part in (parts if isinstance(parts, dict) else ()))
+        names = ", ".join(key(one) for one in found if one) or "what Pulumi.yaml lists"
+        raise refuse(name, "is not a key, and keys have no dots", f"{_unset(name)}; set {names} instead")
+
+
+def _refuse_structure(name: str, value: str) -> None:
+    found = structure(value)
+    if found is not None:
+        kind = "an object" if isinstance(found, dict) else "an array"
+        raise refuse(
+            name, f"is {kind}, not one value", f"{_unset(name)}; pulumi config set {key(name)} VALUE, without --path"
+        )
+
+
+def _unset(name: str) -> str:
+    return f"pulumi config rm {key(name)}"
 
 
 def _choice(given: pulumi.Config, name: str) -> str:
-    choices = keys.CHOICES[name]
+    known = keys.KEYS[name]
     value = given.get(name)
     if value is None:
-        return choices[0]
-    if value not in choices:
-        raise refuse(name, f"is {value!r}", f"choose {' or '.join(choices)}")
+        return str(known.default)
+    if value not in known.choices:
+        raise refuse(name, f"is {value!r}", f"choose {' or '.join(known.choices)}")
     return value
 
 
 def _text(given: pulumi.Config, name: str) -> str:
     value = given.get(name)
-    return keys.TEXTS[name] if value is None else value.strip()
+    return str(keys.KEYS[name].default) if value is None else value.strip()
 
 
 def _switch(given: pulumi.Config, name: str) -> bool:
@@ -146,22 +184,23 @@ def _switch(given: pulumi.Config, name: str) -> bool:
         value = given.get_bool(name)
     except pulumi.ConfigTypeError:
         raise refuse(name, f"is {given.get(name)!r}", "choose true or false") from None
-    return keys.SWITCHES[name] if value is None else value
+    return bool(keys.KEYS[name].default) if value is None else value
 
 
-def _number(given: pulumi.Config, name: str, default: int, least: int, most: int) -> int:
+def _number(given: pulumi.Config, name: str) -> int:
+    known = keys.KEYS[name]
     text = given.get(name)
     if text is None:
-        return default
-    if not re.fullmatch(r"-?\d{1,9}", text.strip()) or not least <= int(text) <= most:
-        raise refuse(name, f"is {text!r}", f"give a whole number from {least} to {most}")
+        return int(known.default)
+    if not re.fullmatch(r"-?\d{1,9}", text.strip()) or not known.least <= int(text) <= known.most:
+        raise refuse(name, f"is {text!r}", f"give a whole number from {known.least} to {known.most}")
     return int(text)
 
 
 def _nodes(given: pulumi.Config) -> int:
-    nodes = _number(given, "kafka.nodes", keys.NUMBERS["kafka.nodes"], 1, 1000)
+    nodes = _number(given, "kafkaNodes")
     if nodes not in (1, 3):
-        raise refuse("kafka.nodes", f"is {nodes}", "a quorum needs an odd number; choose 1 or 3")
+        raise refuse("kafkaNodes", f"is {nodes}", "a quorum needs an odd number; choose 1 or 3")
     return nodes
 
 
@@ -194,6 +233,16 @@ def _networks(name: str, value: str) -> str:
     return value
 
 
+def _alertmanager(name: str, value: str) -> Alertmanager | None:
+    if not value:
+        return None
+    try:
+        return Alertmanager.at(value)
+    except ValueError as wrong:
+        # the value stays unsaid: it may hold a password
+        raise refuse(name, str(wrong), "give an address like http://alertmanager.example:9093, or none") from None
+
+
 def _zone(value: str) -> str:
     try:
         return ZoneInfo(value).key
@@ -207,11 +256,11 @@ def _folder(value: str) -> Path | None:
         return None
     folder = (PROJECT / Path(value).expanduser()).resolve()
     if not folder.is_dir():
-        raise refuse("connect.plugins", f"names {folder}, which is not a folder", "correct the path, or remove the key")
+        raise refuse("connectPlugins", f"names {folder}, which is not a folder", "correct the path, or remove the key")
     try:
         check_plugins(folder)
     except PluginsError as unusable:
-        raise refuse("connect.plugins", "cannot be used", str(unusable)) from None
+        raise refuse("connectPlugins", "cannot be used", str(unusable)) from None
     return folder
 
 
@@ -220,11 +269,11 @@ def _refuse_combinations(config: Config) -> None:
         raise refuse(
             "sink",
             "is connect, but the local Connect image has no ClickHouse sink",
-            f"set {key('connect.plugins')} to a folder with its release archive, or {key('sink')} to python",
+            f"set {key('connectPlugins')} to a folder with its release archive, or {key('sink')} to python",
         )
     if config.images == "upstream" and config.plugins is not None:
         raise refuse(
-            "connect.plugins",
+            "connectPlugins",
             f"is set, but with {key('images')} upstream the Connect image has the pinned release",
             f"remove it, or set {key('images')} to local",
         )
@@ -234,7 +283,7 @@ def _refuse_shared_ports(config: Config) -> None:
     owner: dict[int, str] = {}
     for name, port in config.published_ports.items():
         if port > 65_535:
-            raise refuse(name, f"would be port {port}", "set ports.kafka lower, the nodes' ports follow it")
+            raise refuse(name, f"would be port {port}", f"set {key('portKafka')} lower, the nodes' ports follow it")
         if port in owner:
             raise refuse(name, f"is port {port}, as is {key(owner[port])}", "give one of them another port")
         owner[port] = name

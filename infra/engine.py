@@ -1,6 +1,7 @@
 """What the container engine says about itself: read before the program, never by it."""
 
 import contextlib
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ class Facts:
     """One look at an engine. `volumes` and `networks`: name to labels; `images`: references it has.
 
     `memory` is bytes. `free_disk`, bytes where the engine keeps its data, and `here`, whether it runs on this machine:
-    None and False when that cannot be told.
+    None and False when that cannot be told. `version` is Docker's, empty for another engine or one that cannot be read;
+    `desktop`: it runs in Docker Desktop's virtual machine; `image_store`: containerd's, not the engine's own.
     """
 
     memory: int
@@ -41,6 +43,9 @@ class Facts:
     free_disk: int | None = None
     data_folder: str = ""
     here: bool = False
+    version: tuple[int, ...] = ()
+    desktop: bool = False
+    image_store: bool = False
 
 
 @contextlib.contextmanager
@@ -84,7 +89,19 @@ def look(client: docker.DockerClient) -> Facts:
         free_disk=_free(folder),
         data_folder=folder,
         here=client.api.base_url.startswith(("http+docker://", "unix://")),
+        version=_version(client.version()),
+        desktop=info.get("OperatingSystem") == "Docker Desktop",
+        image_store="io.containerd.snapshotter.v1" in str(info.get("DriverStatus", "")),
     )
+
+
+def _version(answer: Mapping[str, Any]) -> tuple[int, ...]:
+    """Major, minor and patch number of Docker's engine; engines that only speak its language name another component."""
+    for component in answer.get("Components") or ():
+        if component.get("Name") == "Engine":
+            found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", str(component.get("Version", "")))
+            return tuple(int(number or 0) for number in found.groups()) if found else ()
+    return ()
 
 
 def _container(found: Mapping[str, Any]) -> Container:

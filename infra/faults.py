@@ -1,5 +1,7 @@
 """How the program refuses: one line that names the configuration key, the port or the file, and what to do."""
 
+import json
+
 import pulumi
 
 NAMESPACE = "millrace"
@@ -17,3 +19,13 @@ def key(name: str) -> str:
 def refuse(name: str, why: str, remedy: str) -> Refusal:
     """The refusal of the value of configuration key `name`."""
     return Refusal(f"{key(name)} {why}: {remedy}")
+
+
+def structure(value: str) -> object:
+    """The object or array that the CLI handed over as JSON text; None for a plain value."""
+    if not value.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None

@@ -69,6 +69,6 @@ def environment(config: Config, kafka: str, passwords: Passwords) -> pulumi.Outp
         "CLICKHOUSE_PASSWORD": of["clickhouse-admin"],
         "CLICKHOUSE_READER_PASSWORD": of["clickhouse-reader"],
         "GRAFANA_ADMIN_PASSWORD": of["grafana-admin"],
-        "MILLRACE_ADMIN_TOKEN": of["admin-token"],
+        **({"MILLRACE_ADMIN_TOKEN": of["admin-token"]} if config.bootstrap_admin_token else {}),
     }
-    return pulumi.Output.secret(pulumi.Output.all(**plain, **secret))
+    return pulumi.Output.secret(pulumi.Output.all(**config.settings.all, **plain, **secret))

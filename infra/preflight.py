@@ -1,9 +1,12 @@
 """What would make the `up` fail halfway, told in one line before anything is created."""
 
 import errno
+import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from typing import Final
+
+import pulumi
 
 from infra.components.images import local_references
 from infra.components.kafka import NODES_LABEL
@@ -14,28 +17,63 @@ from infra.faults import Refusal, key, refuse
 
 _GIB: Final = 2**30
 _MIB: Final = 2**20
-LEAST_DISK: Final = 4 * _GIB
-"""Images, a week of topics and some room, where the engine keeps its data."""
+LEAST_DISK: Final = {"upstream": 10 * _GIB, "local": 4 * _GIB}
+"""Images, a week of topics and some room, where the engine keeps its data. Published images are fetched packed and kept
+unpacked, and three are built with images of build tools."""
+BUILDS_SINCE: Final = (27, 5, 0)
+"""moby pull request 49178; before it an image store of containerd's did not find a build's context (issue 47717)."""
+LOOPBACK_SINCE: Final = (28, 0, 0)
+"""moby issue 45610, mended in 28.0.0."""
 USED_OF_LIMITS: Final = 0.4
 """Measured: parts use less than this share of their memory limits together; a limit is for one that goes wrong."""
 
 
 def check(config: Config) -> None:
-    """Raises Refusal for the first thing that is not as the stack needs it; creates and changes nothing."""
+    """Raises Refusal for the first thing that is not as the stack needs it; creates and changes nothing.
+
+    What only ought to be otherwise is logged as a warning, a line each.
+    """
     with connected() as client:
         facts = look(client)
     for fault in faults(config, facts, lambda port: bindable(config.bind, port)):
         raise fault
+    for warning in warnings(config, facts):
+        pulumi.log.warn(warning)
+
+
+def warnings(config: Config, facts: Facts) -> Iterator[str]:
+    """What a person should know of this engine, and what to do about it."""
+    loopback = ipaddress.ip_address(config.bind).is_loopback
+    if loopback and not facts.desktop and facts.version and facts.version < LOOPBACK_SINCE:
+        yield (
+            f"Docker Engine {_dotted(facts.version)} lets other machines of the same local network reach what is "
+            f"published on {config.bind} (moby issue 45610): upgrade it to 28 or later, or have the firewall drop such "
+            "packets, for example sudo iptables -t raw -I PREROUTING -d 127.0.0.0/8 ! -i lo -j DROP"
+        )
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(number) for number in version)
 
 
 def faults(config: Config, facts: Facts, free: Callable[[int], str | None]) -> Iterator[Refusal]:
     """Everything wrong, the first to be mended first. `free` says why a port cannot be had, None when it can."""
+    yield from _engine(config, facts)
     yield from _memory(config, facts)
-    yield from _disk(facts)
+    yield from _disk(config, facts)
     yield from _images(config, facts)
     yield from _names(config, facts)
     yield from _made_with(config, facts)
     yield from _ports(config, facts, free)
+
+
+def _engine(config: Config, facts: Facts) -> Iterator[Refusal]:
+    if config.images == "upstream" and facts.image_store and facts.version and facts.version < BUILDS_SINCE:
+        yield Refusal(
+            f"Docker Engine {_dotted(facts.version)} with containerd's image store cannot build the stack's images "
+            "(status 403, moby issue 47717): upgrade it to 27.5 or later, or turn that store off "
+            "(Docker Desktop: Settings, General)"
+        )
 
 
 def _memory(config: Config, facts: Facts) -> Iterator[Refusal]:
@@ -43,7 +81,7 @@ def _memory(config: Config, facts: Facts) -> Iterator[Refusal]:
     if facts.memory < needed:
         yield Refusal(
             f"the container engine has {_gib(facts.memory)} of memory and this stack needs {_gib(needed)}: "
-            f"give the engine more, or set {key('kafka.nodes')} to 1"
+            f"give the engine more, or set {key('kafkaNodes')} to 1"
         )
 
 
@@ -51,11 +89,12 @@ def _gib(size: int) -> str:
     return f"{size / _GIB:.1f} GiB"
 
 
-def _disk(facts: Facts) -> Iterator[Refusal]:
-    if facts.free_disk is not None and facts.free_disk < LEAST_DISK:
+def _disk(config: Config, facts: Facts) -> Iterator[Refusal]:
+    least = LEAST_DISK[config.images]
+    if facts.free_disk is not None and facts.free_disk < least:
         yield Refusal(
             f"{facts.data_folder}, where the container engine keeps its data, has {_gib(facts.free_disk)} left "
-            f"and this stack needs {_gib(LEAST_DISK)}: free some, for example with `docker image prune`"
+            f"and this stack needs {_gib(least)}: free some, for example with `docker image prune`"
         )
 
 
@@ -102,7 +141,7 @@ def _made_with(config: Config, facts: Facts) -> Iterator[Refusal]:
     other versions of the servers, and none takes a newer one's data; every order's day was computed in its zone.
     """
     fixed = (
-        ("kafka.nodes", "kafka1", NODES_LABEL, str(config.nodes)),
+        ("kafkaNodes", "kafka1", NODES_LABEL, str(config.nodes)),
         ("images", "mysql", IMAGES_LABEL, config.images),
         ("timezone", "mysql", ZONE_LABEL, config.timezone),
     )

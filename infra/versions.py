@@ -10,7 +10,7 @@ UPSTREAM: Final = {
     "grafana": "grafana/grafana:12.4.2",
     "kafka-ui": "kafbat/kafka-ui:v1.5.0",
 }
-"""Name in the stack to reference. Kafka Connect and the project's own image are built from images/ on top of these."""
+"""Name in the stack to reference. Kafka Connect, Grafana and the project's own image are built from images/ on top."""
 
 GRAFANA_CLICKHOUSE_PLUGIN: Final = "grafana-clickhouse-datasource@4.12.0"
-"""The official data source, which Grafana fetches when it starts for the first time."""
+"""The official data source, which images/grafana puts into the image."""

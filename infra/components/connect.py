@@ -63,7 +63,7 @@ class Connect(pulumi.ComponentResource):
             ports={PORT: args.port},
             uploads={
                 _PROPERTIES: worker_properties(args, known),
-                _LOGGING: read("templates/connect-log4j2.yaml"),
+                _LOGGING: read("templates/log4j2-console.yaml"),
                 _HEALTH: read("health/http.sh"),
             },
             grace=30,

@@ -12,7 +12,6 @@ from infra.components import clickhouse, prometheus
 from infra.components.container import Health, Spec, server
 from infra.components.files import PROJECT, below
 from infra.components.site import Site
-from infra.versions import GRAFANA_CLICKHOUSE_PLUGIN
 
 ROLE: Final = "grafana"
 PORT: Final = 3000
@@ -35,7 +34,7 @@ class GrafanaArgs:
     port: int = 3001
     files: Path = FILES
     settings: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    memory: int = 384
+    memory: int = 512
     depends_on: Sequence[pulumi.Input[pulumi.Resource]] = ()
 
 
@@ -63,7 +62,9 @@ class Grafana(pulumi.ComponentResource):
                 "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
                 "GF_DATE_FORMATS_DEFAULT_TIMEZONE": args.timezone,
                 "GF_NEWS_NEWS_FEED_ENABLED": "false",
-                "GF_PLUGINS_PREINSTALL_SYNC": GRAFANA_CLICKHOUSE_PLUGIN,
+                # Nothing is fetched: the data source is in the image, and the apps that Grafana would add are not used.
+                "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+                "GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED": "true",
                 "GF_SECURITY_ADMIN_PASSWORD": args.admin_password,
                 "GF_SECURITY_ADMIN_USER": "admin",
                 "GF_USERS_ALLOW_SIGN_UP": "false",
@@ -73,6 +74,7 @@ class Grafana(pulumi.ComponentResource):
             volumes={"/var/lib/grafana": site.volume(ROLE)},
             uploads=uploads(args.files),
             depends_on=args.depends_on,
+            wait_timeout=600,
         )
         health = Health(command=f"wget -q -O /dev/null http://127.0.0.1:{PORT}/api/health", start_period=120)
         self.container: docker.Container = server(site, ROLE, spec, health, self)

@@ -29,8 +29,8 @@ class Images:
 
 
 def upstream() -> Images:
-    """Published images, and two built here on top of them."""
-    found = {name: _present(name, wanted) for name, wanted in UPSTREAM.items()}
+    """Published images, and three built here on top of them."""
+    found = {name: _present(name, wanted) for name, wanted in UPSTREAM.items() if name != "grafana"}
     return Images(
         kafka=found["kafka"],
         connect=_built("connect", "millrace-connect"),
@@ -38,7 +38,7 @@ def upstream() -> Images:
         clickhouse=found["clickhouse"],
         prometheus=found["prometheus"],
         millrace=_built("millrace", "millrace"),
-        grafana=found["grafana"],
+        grafana=_built("grafana", "millrace-grafana"),
         kafka_ui=found["kafka-ui"],
     )
 

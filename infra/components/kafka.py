@@ -19,6 +19,7 @@ NODES_LABEL: Final = "dev.millrace.kafka.nodes"
 
 _DATA: Final = "/var/lib/kafka/data"
 _HEALTH: Final = "/opt/millrace/kafka-healthy.sh"
+_LOGGING: Final = "/opt/kafka/config/millrace-log4j2.yaml"
 _MIB: Final = 1024 * 1024
 FRESH_ADDRESSES: Final = "-Dsun.net.inetaddr.ttl=0"
 """For a JVM: looks a name up whenever it connects. Java keeps an address for 30 s; two brokers that come back within
@@ -29,6 +30,15 @@ that time can have swapped theirs, and a node that reaches the wrong one is answ
 _JVM: Final = (
     "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxMetaspaceSize=160m -XX:ReservedCodeCacheSize=64m"
 )
+
+# What a broker does while nothing happens. Every thread that waits for requests wakes three times a second (of 8 and 3
+# for each listener); and the active controller writes a record that says nothing, which every node stores and flushes,
+# every half second: that is how the age of a follower's metadata can be seen in a metric that nobody here reads.
+_SMALL: Final = {
+    "KAFKA_NUM_IO_THREADS": "4",
+    "KAFKA_NUM_NETWORK_THREADS": "2",
+    "KAFKA_METADATA_MAX_IDLE_INTERVAL_MS": "5000",
+}
 
 
 def broker(node: int) -> str:
@@ -95,9 +105,11 @@ class Kafka(pulumi.ComponentResource):
             environment=self._environment(node),
             ports={external_port(node): args.port + node - 1},
             volumes={_DATA: site.volume(f"kafka{node}", {NODES_LABEL: str(args.nodes)})},
-            uploads={_HEALTH: read("health/kafka.sh")},
+            uploads={_HEALTH: read("health/kafka.sh"), _LOGGING: read("templates/log4j2-console.yaml")},
             # the last node of a quorum waits for a controller that is gone, however long it is given
             grace=15,
+            # healthy once a second node is up, whose image may be on its way still
+            wait_timeout=600,
         )
         return server(site, role, spec, Health(command=f"bash {_HEALTH} 127.0.0.1 {INTERNAL_PORT}"), self)
 
@@ -107,6 +119,10 @@ class Kafka(pulumi.ComponentResource):
             "CLUSTER_ID": args.cluster_id,
             "KAFKA_HEAP_OPTS": f"-Xms{args.heap}m -Xmx{args.heap}m",
             "KAFKA_JVM_PERFORMANCE_OPTS": f"{_JVM} {FRESH_ADDRESSES}",
+            # To the container's log, which is rotated. The image's own configuration also writes files into it
+            # that nothing removes; and its start script, where the second one is empty, 1 GB about the collector.
+            "KAFKA_LOG4J_OPTS": f"-Dlog4j2.configurationFile={_LOGGING}",
+            "KAFKA_GC_LOG_OPTS": "-Xlog:gc=off",
             "KAFKA_NODE_ID": str(node),
             "KAFKA_PROCESS_ROLES": "broker,controller",
             "KAFKA_CONTROLLER_QUORUM_VOTERS": ",".join(f"{n}@{broker(n)}:{CONTROLLER_PORT}" for n in self._nodes),
@@ -120,6 +136,7 @@ class Kafka(pulumi.ComponentResource):
             ),
             "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": ("INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT,EXTERNAL:PLAINTEXT"),
             "KAFKA_LOG_DIRS": _DATA,
+            **_SMALL,
             **self._safety,
         }
 

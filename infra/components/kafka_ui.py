@@ -22,7 +22,7 @@ class KafkaUiArgs:
     image: pulumi.Input[str]
     kafka: Kafka
     port: int = PORT
-    memory: int = 512
+    memory: int = 768
 
 
 class KafkaUi(pulumi.ComponentResource):
@@ -35,7 +35,7 @@ class KafkaUi(pulumi.ComponentResource):
             image=args.image,
             memory=args.memory,
             environment={
-                "JAVA_OPTS": f"-Xmx{args.memory // 2}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+                "JAVA_OPTS": f"-Xmx{args.memory // 3}m -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
                 "DYNAMIC_CONFIG_ENABLED": "false",
                 "KAFKA_CLUSTERS_0_NAME": "millrace",
                 "KAFKA_CLUSTERS_0_BOOTSTRAPSERVERS": args.kafka.bootstrap,

@@ -40,7 +40,7 @@ FLAGS: Final = (
     "--performance-schema=OFF",
 )
 # Over TCP: while MySQL prepares a new data folder it has no network, and must not count as up.
-_ALIVE: Final = 'MYSQL_PWD="$MYSQL_ROOT_PASSWORD" mysqladmin --host=127.0.0.1 --user=root --silent ping'
+_ALIVE: Final = "mysqladmin --host=127.0.0.1 --user=root --silent ping"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +82,6 @@ class MySQL(pulumi.ComponentResource):
             grace=60,
             wait_timeout=300,
         )
-        health = Health(command=_ALIVE, start_period=120)
+        health = Health(command=_ALIVE, environment={"MYSQL_PWD": "$MYSQL_ROOT_PASSWORD"}, start_period=120)
         self.container: docker.Container = server(site, ROLE, spec, health, self)
         self.register_outputs({"port": args.port})

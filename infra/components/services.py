@@ -15,6 +15,9 @@ API_PORT: Final = 3000
 METRICS_PORTS: Final = {"relay": 9101, "transformer": 9102, "sink": 9103, "aggregator": 9104, "reconciler": 9105}
 """Ports inside the containers; also the defaults on this machine."""
 
+SERVICES: Final = (API, *METRICS_PORTS)
+"""Every process, the sink among them."""
+
 # The image's user cannot write anywhere else: its root is read-only.
 WRITABLE: Final = {"/tmp": "rw,noexec,nosuid,nodev,size=64m"}  # noqa: S108 - in the container
 USER: Final = "10001:10001"

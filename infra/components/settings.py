@@ -1,7 +1,7 @@
 """The environment of the project's own containers: each gets what it uses, under a user of its own, nothing more."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -16,7 +16,8 @@ class Settings:
     """`passwords` as `Passwords.of`; `brokers`: bootstrap servers inside the network; `timezone`: the business zone.
 
     `local`: ports are published for this machine alone. `trusted_proxies`: addresses and networks, with commas, of
-    proxies that say who the api's client is.
+    proxies that say who the api's client is. `chosen`: by process, what the user of the stack sets beside or instead of
+    the defaults. `bootstrap_token`: the api knows the generated admin token.
     """
 
     passwords: Mapping[str, pulumi.Output[str]]
@@ -25,6 +26,8 @@ class Settings:
     relay_mode: str
     local: bool
     trusted_proxies: str = ""
+    bootstrap_token: bool = True
+    chosen: Mapping[str, Environment] = field(default_factory=dict)
 
     @property
     def common(self) -> Environment:
@@ -62,7 +65,7 @@ class Settings:
 
     def of(self, name: str) -> Environment:
         """What the process or job of this name is given."""
-        return {**self.common, **self._own[name]}
+        return {**self.common, **self._own[name], **self.chosen.get(name, {})}
 
     @property
     def _own(self) -> dict[str, Environment]:
@@ -74,7 +77,7 @@ class Settings:
             "api": {
                 **self.mysql("api"),
                 **self.clickhouse("api"),
-                "MILLRACE_ADMIN_TOKEN": self.passwords["admin-token"],
+                **({"MILLRACE_ADMIN_TOKEN": self.passwords["admin-token"]} if self.bootstrap_token else {}),
                 **self._clients,
             },
             "relay": {**self.mysql("relay"), **self.kafka, **self.connect, "RELAY_MODE": self.relay_mode},

@@ -8,12 +8,14 @@ from services.aggregator.core import Aggregator
 from services.aggregator.leadership import LEASE, Leadership
 from services.aggregator.loop import Cadence
 from services.aggregator.loop import run as keep_aggregating
+from services.aggregator.room import keep_measuring
 from services.clients.backoff import Backoff
 from services.clients.clickhouse import ClickHouseError, Client, Failure, classify, connect
 from services.clients.clickhouse_schema import ClickHouseSchemaError, require_current_clickhouse
 from services.clients.database import ANSWER_SECONDS
 from services.clients.database import connect as connect_database
 from services.clients.lease import Lease
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import CannotStart, StopSignal, run
 from services.settings import AggregatorSettings, BusinessSettings, ClickHouseSettings, DatabaseSettings, load
@@ -32,7 +34,11 @@ def body(stop: StopSignal) -> None:
     aggregator = Aggregator(client, zone, allowed=lambda: leadership.held())
     leadership = Leadership(lease, settings.aggregator_lease_seconds, taken=aggregator.raise_fence)
     keep_aggregating(
-        aggregator, Cadence(settings.aggregator_interval, settings.aggregator_users_interval), leadership, stop
+        aggregator,
+        Cadence(settings.aggregator_interval, settings.aggregator_users_interval),
+        leadership,
+        stop,
+        beside={"room": lambda: keep_measuring(client, stop)},
     )
 
 
@@ -41,6 +47,7 @@ def _clickhouse(zone: str, stop: StopSignal) -> Client | None:
     settings = load(ClickHouseSettings)
     backoff = Backoff()
     while not stop.stopped:
+        beat()
         try:
             client = connect(
                 settings.url,

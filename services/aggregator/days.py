@@ -27,6 +27,10 @@ class DayCubes:
         )
         return Found(tuple(keys), rows[0][3] if rows else 0)
 
+    def arrivals(self) -> tuple[object, ...]:
+        """Something else than before whenever there may be more to do than `dirty` found, but for what time brings."""
+        return self._store.arrivals("day_arrivals")
+
     def tick(self) -> TickReport:
         """Looks once and recomputes a batch. Raises what the client raises; what was not done is not marked then."""
         started = time.monotonic()

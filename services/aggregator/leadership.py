@@ -8,6 +8,7 @@ from services.clients.backoff import Backoff
 from services.clients.database import unavailable
 from services.clients.lease import Lease
 from services.observability import metrics
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import StopSignal
 
@@ -35,6 +36,7 @@ class Leadership:
         """Wins and renews the lease until told to stop, then lets it go. The database may come and go meanwhile."""
         backoff = Backoff(longest=self._seconds / 3)
         while not stop.stopped:
+            beat("lease", rest=self._seconds / 3)
             try:
                 self.step()
                 backoff.succeeded()

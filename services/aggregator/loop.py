@@ -2,22 +2,26 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from services.aggregator.core import Aggregator
 from services.aggregator.leadership import Leadership
 from services.aggregator.report import TickReport
+from services.aggregator.sparing import Arrivals, Sparing
 from services.aggregator.store import NotAllowed
 from services.clients.backoff import Backoff
 from services.clients.clickhouse import ClickHouseError, Failure, classify
 from services.observability import metrics
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import StopSignal
 
 _LOOK_FOR_LEASE_SECONDS = 0.1
 _LEAVE_SECONDS = 4.0
 _LONGEST_REST = 1.0
+_TICK_SECONDS = 300
+"""How long a tick may take: a handful of statements, each ended by ClickHouse after 60 s."""
 
 log = get_logger()
 
@@ -33,8 +37,17 @@ class Cadence:
     users: float
 
 
-def run(aggregator: Aggregator, cadence: Cadence, leadership: Leadership, stop: StopSignal) -> None:
-    """Keeps the lease and ticks days and users, in a thread each, until told to stop. Raises what a thread died of."""
+def run(
+    aggregator: Aggregator,
+    cadence: Cadence,
+    leadership: Leadership,
+    stop: StopSignal,
+    beside: Mapping[str, Callable[[], None]] | None = None,
+) -> None:
+    """Keeps the lease and ticks days and users, in a thread each, until told to stop. Raises what a thread died of.
+
+    ``beside``: what else is to be done meanwhile, by name.
+    """
     died: list[BaseException] = []
 
     def alive(work: Callable[[], None]) -> None:
@@ -44,19 +57,23 @@ def run(aggregator: Aggregator, cadence: Cadence, leadership: Leadership, stop: 
             died.append(error)
             stop.set()
 
-    def ticking(cube: str, tick: Callable[[], TickReport], every: float) -> Callable[[], None]:
-        return lambda: keep_ticking(cube, tick, every, leadership.held, aggregator.raise_fence, stop)
+    def ticking(
+        cube: str, tick: Callable[[], TickReport], arrivals: Callable[[], Arrivals], every: float
+    ) -> Callable[[], None]:
+        sparing = Sparing(cube, tick, arrivals)
+        return lambda: keep_ticking(cube, sparing, every, leadership.held, aggregator.raise_fence, stop)
 
     work = {
         "lease": lambda: leadership.keep(stop),
-        "days": ticking("days", aggregator.tick_days, cadence.days),
-        "users": ticking("users", aggregator.tick_users, cadence.users),
+        "days": ticking("days", aggregator.tick_days, aggregator.days.arrivals, cadence.days),
+        "users": ticking("users", aggregator.tick_users, aggregator.users.arrivals, cadence.users),
+        **(beside or {}),
     }
     threads = [threading.Thread(target=alive, args=(task,), name=name, daemon=True) for name, task in work.items()]
     for thread in threads:
         thread.start()
     while not stop.wait(_LEAVE_SECONDS):
-        pass
+        beat()
     deadline = time.monotonic() + _LEAVE_SECONDS
     for thread in threads:  # one in a long statement is left behind: its mark is not written, so nothing is lost
         thread.join(max(0.0, deadline - time.monotonic()))
@@ -75,6 +92,7 @@ def keep_ticking(
     """Ticks until told to stop. Errors of ClickHouse are waited out; any other is a fault of the program and raised."""
     backoff = Backoff(first=0.2, longest=5)
     while not stop.stopped:
+        beat(cube, within=_TICK_SECONDS)
         if not held():
             stop.wait(_LOOK_FOR_LEASE_SECONDS)
             continue

@@ -30,6 +30,10 @@ WHERE i.inserted != c.covered
     OR (c.began_ms >= {fence_from:Int64} AND c.began_ms < {fence:Int64} AND now_ms >= {fence:Int64})
 ORDER BY recent DESC, missing != 0 DESC, c.began_ms, order_date DESC
 
+-- name: day_arrivals
+-- Changes with every row that comes in, and with every request to recompute a day.
+SELECT sum(rows), max(last_at) FROM day_inserts SETTINGS max_threads = 1
+
 -- name: append_hours
 -- Orders that are not deleted, by hour and status. The hour begins where its minute 0 is, or would be: where the clock
 -- is set within an hour (Lord Howe, by 30 minutes), at the change.
@@ -134,6 +138,10 @@ WHERE i.inserted != c.covered
     OR (c.began_ms >= {fence_from:Int64} AND c.began_ms < {fence:Int64} AND now_ms >= {fence:Int64})
 ORDER BY missing != 0 DESC, c.began_ms, bucket
 
+-- name: bucket_arrivals
+-- Changes with every row that comes in, and with every request to recompute a bucket.
+SELECT sum(rows), max(last_at) FROM bucket_inserts SETTINGS max_threads = 1
+
 -- name: append_users
 -- Sales by user.
 INSERT INTO cube_user (bucket, user_id, order_count, revenue, last_order_at, gen)
@@ -175,3 +183,7 @@ FROM
 )
 GROUP BY bucket
 HAVING sum(mark) > 0
+
+-- name: disks
+-- Where ClickHouse keeps its data, with the bytes left and in all. Object storage has no end, and says so.
+SELECT name, unreserved_space, total_space FROM system.disks WHERE total_space > 0 ORDER BY name;

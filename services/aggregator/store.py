@@ -60,6 +60,10 @@ class Store:
         }
         return [tuple(row) for row in self.client.query(self.queries[name], parameters=bound).result_rows]
 
+    def arrivals(self, name: str) -> tuple[object, ...]:
+        """The row of an *_arrivals statement."""
+        return tuple(self.client.query(self.queries[name]).result_rows[0])
+
     def append(self, name: str, literals: Mapping[str, str], **parameters: int | str) -> None:
         """Runs an append_* statement. Raises NotAllowed, and appends nothing, when the lease is not held."""
         self.crash(f"before {name}")

@@ -27,6 +27,10 @@ class UserCubes:
             rows[0][3] if rows else 0,
         )
 
+    def arrivals(self) -> tuple[object, ...]:
+        """Something else than before whenever there may be more to do than `dirty` found, but for what time brings."""
+        return self._store.arrivals("bucket_arrivals")
+
     def tick(self) -> TickReport:
         """Looks once and recomputes for about 0.7 s. Raises what the client raises, with nothing marked undone."""
         started = time.monotonic()

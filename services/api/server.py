@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from services.api.connections import REFUSED_ABOVE, Connection, LimitedConfig, Limits
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import CannotStart, StopSignal
 from services.settings import ApiSettings
@@ -107,6 +108,7 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_A_SECOND == 0:
+            beat()
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
                 cast(Connection, connection).look(now)

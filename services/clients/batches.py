@@ -9,11 +9,14 @@ from confluent_kafka import Message
 
 from services.clients.consumer import BatchConsumer, Rebalanced
 from services.observability import metrics
+from services.observability.heartbeat import beat
 from services.observability.process import StopSignal
 
 _SLICE_SECONDS: Final = 0.25
 _LAG_EVERY_SECONDS: Final = 1.0
 _LONGEST_LINGER: Final = 0.5
+_WORK_SECONDS: Final = 120
+"""How long work may take without a pause: an INSERT is given up after 90 s."""
 
 
 class Stopped(Exception):
@@ -40,12 +43,14 @@ def run_batches(process: str, consumer: BatchConsumer, work: Work, stop: StopSig
         while True:
             if stop.stopped:
                 raise Stopped
+            beat(within=_WORK_SECONDS)
             consumer.wait(min(max(deadline - time.monotonic(), 0), _SLICE_SECONDS))
             if time.monotonic() >= deadline:
                 return
 
     lag_at = took = 0.0
     while not stop.stopped:
+        beat(within=_WORK_SECONDS)
         batch = consumer.read(min(took, _LONGEST_LINGER))
         if batch:
             began = time.monotonic()

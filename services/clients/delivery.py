@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from services.clients.kafka import Configuration, make_producer
 from services.clients.messages import BrokerAway, Fate, Outcome, Outgoing, outcome_of
+from services.observability.heartbeat import beat
 from services.observability.process import StopSignal
 
 _SLICE_SECONDS: Final = 0.1
@@ -35,6 +36,7 @@ def until_stopped(stop: StopSignal) -> Heartbeat:
     told_at: list[float] = []
 
     def heartbeat() -> bool:
+        beat()
         if stop.stopped and not told_at:
             told_at.append(time.monotonic())
         return not told_at or time.monotonic() - told_at[0] < _LAST_REPORTS_SECONDS

@@ -97,7 +97,9 @@ def consumer_configuration(settings: KafkaSettings, process: str, group: str) ->
         "max.poll.interval.ms": max(300_000, 2 * settings.kafka_delivery_timeout_ms),
         # what is fetched ahead is memory and is fetched again after a rebalance
         "queued.max.messages.kbytes": 16_384,
-        "fetch.wait.max.ms": 100,
+        # A fetch is answered as soon as a message is there; so often is an idle one asked again, of every broker. A
+        # shorter wait finds nothing sooner but the partitions of a new assignment: a fetch under way has to end first.
+        "fetch.wait.max.ms": 500,
     }
 
 

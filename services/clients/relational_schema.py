@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from services.clients.backoff import Backoff
 from services.clients.database import alone, refused, retryable, unavailable, write
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import CannotStart, StopSignal
 from services.settings import PROJECT_ROOT
@@ -82,6 +83,7 @@ def wait_until_current(engine: Engine, business_timezone: str, stop: StopSignal)
     where = engine.url.render_as_string(hide_password=True)
     backoff = Backoff()
     while not stop.stopped:
+        beat()
         try:
             require_current(engine, business_timezone)
         except sa.exc.SQLAlchemyError as error:

@@ -61,12 +61,12 @@ class Topics:
                 continue
             if wanted is not None and len(found) < wanted:
                 remedy = (
-                    f"set millrace:kafka.partitions back to {len(found)}, or add them by hand, for keys move: "
+                    f"set millrace:kafkaPartitions back to {len(found)}, or add them by hand, for keys move: "
                     "docs/stack.md has the steps (More partitions)"
                 )
                 yield failing(f"topic {topic}", f"has {len(found)} partitions, {wanted} are declared", remedy)
             elif wanted is not None and len(found) > wanted:
-                remedy = f"set millrace:kafka.partitions to {len(found)}: a topic cannot lose partitions"
+                remedy = f"set millrace:kafkaPartitions to {len(found)}: a topic cannot lose partitions"
                 yield failing(f"topic {topic}", f"has {len(found)} partitions, {wanted} are declared", remedy)
             fewest = min(len(partition.replicas) for partition in found.values())
             if fewest < self._declared.replicas:

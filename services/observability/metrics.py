@@ -4,6 +4,13 @@ from prometheus_client import Counter, Gauge, Histogram
 
 # ---- every process
 UP = Gauge("millrace_up", "1 while the process is at work", ["process"])
+LOOP_DUE = Gauge(
+    "millrace_loop_due_timestamp_seconds",
+    "when this loop of the process comes round again at the latest; past: it hangs",
+    ["loop"],
+)
+DISK_FREE = Gauge("millrace_disk_free_bytes", "room left on the file system the process runs on")
+DISK_SIZE = Gauge("millrace_disk_size_bytes", "size of that file system")
 
 # ---- api
 HTTP_REQUESTS = Counter(
@@ -106,6 +113,15 @@ CONSUMER_WORK_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
 
+# ---- transformer: the brokers
+KAFKA_BROKERS = Gauge("millrace_kafka_brokers", "brokers that are up, as they tell; 0: none answers")
+KAFKA_UNDER_REPLICATED = Gauge(
+    "millrace_kafka_under_replicated_partitions", "partitions of which a replica is not in sync"
+)
+KAFKA_WITHOUT_LEADER = Gauge(
+    "millrace_kafka_leaderless_partitions", "partitions that can be neither written nor read: no replica leads"
+)
+
 # ---- aggregator; cube is "days" or "users"
 FRESHNESS_SECONDS = Histogram(
     "millrace_freshness_seconds",
@@ -125,6 +141,9 @@ AGGREGATOR_DIRTY = Gauge("millrace_aggregator_dirty", "days, and buckets of user
 AGGREGATOR_BACKLOG = Gauge("millrace_aggregator_backlog_rows", "rows that came in and were in no sum yet", ["cube"])
 AGGREGATOR_FAILURES = Counter("millrace_aggregator_failures_total", "ticks that ClickHouse did not take", ["cube"])
 AGGREGATOR_LEADING = Gauge("millrace_aggregator_leading", "1 while this aggregator holds the lease, 0 while it waits")
+
+CLICKHOUSE_DISK_FREE = Gauge("millrace_clickhouse_disk_free_bytes", "room left on a disk of ClickHouse's", ["disk"])
+CLICKHOUSE_DISK_SIZE = Gauge("millrace_clickhouse_disk_size_bytes", "size of that disk", ["disk"])
 
 # ---- reconciler (the schedule of verify --repair)
 RECONCILED_AT = Gauge("millrace_reconciled_timestamp_seconds", "when the last pass that could tell ended")

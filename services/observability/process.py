@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from services.observability.disk import export_disk
+from services.observability.heartbeat import beat
 from services.observability.logging import configure_logging, get_logger
 from services.settings import ObservabilitySettings, SettingsError, load
 
@@ -58,6 +60,8 @@ def run(process: str, body: Callable[[StopSignal], None], metrics_port: Callable
         port = metrics_port() if callable(metrics_port) else metrics_port
         if port:
             _serve_metrics(process, settings.metrics_host, port)
+        export_disk()
+        beat()
         body(stop)
     except (SettingsError, CannotStart) as unusable:
         print(f"millrace {process}: {unusable}", file=sys.stderr)

@@ -20,6 +20,7 @@ from services.domain.orders import expire_order
 from services.domain.queries import unpaid_orders
 from services.domain.settling import unpayable_for
 from services.observability import metrics
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import StopSignal
 from services.payments.desk import settle, settle_refund
@@ -30,6 +31,7 @@ _AT_ONCE: Final = 100
 """Attempts, and orders that expire, a round deals with at most; a full round is followed by the next at once."""
 _ROUND_SECONDS: Final = 30
 """And so long at most with each of them, so that a provider that hangs does not keep orders from expiring."""
+_LOOP: Final = "payments"
 GRACE_SECONDS: Final = 5
 """How long after the provider's time is up its question is left to whoever asked it."""
 
@@ -47,6 +49,7 @@ class Sweep:
         """Sweeps until told to stop. The database and the provider may come and go meanwhile."""
         backoff = Backoff(self._settings.payment_sweep_interval, self._settings.payment_max_backoff)
         while not stop.stopped:
+            beat(_LOOP, within=4 * _ROUND_SECONDS)
             try:
                 full = self.round(stop)
                 backoff.succeeded()
@@ -56,6 +59,7 @@ class Sweep:
                 # a fault of ours must not leave every payment open until a restart
                 say = log.warning if unavailable(error) else log.exception
                 say("the sweep of payments failed", error=str(error).splitlines()[0], again_in=round(pause, 1))
+            beat(_LOOP, rest=pause)
             stop.wait(pause)
 
     def round(self, stop: StopSignal | None = None) -> bool:

@@ -41,6 +41,10 @@ UNION ALL SELECT 1 FROM today_stats WHERE 0;
 -- What the server keeps where.
 SELECT 1 FROM system.parts WHERE 0;
 
+-- name: read_disks
+-- How much room is left.
+SELECT 1 FROM system.disks WHERE 0;
+
 -- name: describe_orders
 -- The columns that Kafka Connect's sink fits its rows to.
 DESCRIBE TABLE orders_analytics;

@@ -21,7 +21,7 @@ class User:
         return f"CLICKHOUSE_{self.name.upper()}_PASSWORD"
 
 
-UNDECIDED: Final = frozenset({"read_parts", "describe_orders"})
+UNDECIDED: Final = frozenset({"read_parts", "read_disks", "describe_orders"})
 """What some users need, and who else may do it is the server's to decide: it is in system tables, which servers open or
 not, or goes with any right on the table."""
 
@@ -34,7 +34,7 @@ USERS: Final = (
     User("sink", frozenset({"insert_orders", "read_columns"})),
     # Kafka Connect's sink, which looks up the table's columns
     User("connect", frozenset({"insert_orders", "read_columns", "describe_orders"})),
-    User("aggregator", _ORDERS | {"read_cubes", *(f"insert_{sums}" for sums in _SUMS)}),
+    User("aggregator", _ORDERS | {"read_cubes", "read_disks", *(f"insert_{sums}" for sums in _SUMS)}),
     # it tells orders again through the outbox, never here; what it removes is marked as deleted, no value is altered
     User(
         "reconciler",

@@ -63,7 +63,7 @@ def _require_plugins(client: ConnectClient, wanted: Mapping[str, Mapping[str, st
         if config[_CLASS] not in installed:
             raise ProvisionError(
                 f"Kafka Connect has no plugin {config[_CLASS]}, which {name} needs: put its release archive into the "
-                "folder that millrace:connect.plugins names and make the image anew (`make images`)"
+                "folder that millrace:connectPlugins names and make the image anew (`make images`)"
             )
 
 

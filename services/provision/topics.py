@@ -136,12 +136,12 @@ def _refuse_to_move(name: str, topic: Topic, wanted: Wanted, layout: Layout) -> 
     if topic.partitions > wanted.partitions:
         raise ProvisionError(
             f"{name} has {topic.partitions} partitions and Kafka cannot take any away: keep --partitions "
-            f"{topic.partitions} (millrace:kafka.partitions)"
+            f"{topic.partitions} (millrace:kafkaPartitions)"
         )
     if topic.partitions < wanted.partitions:
         raise ProvisionError(
             f"{name} has {topic.partitions} partitions; with {wanted.partitions} keys would move, and an order's "
-            f"events could overtake each other: keep --partitions {topic.partitions} (millrace:kafka.partitions), "
+            f"events could overtake each other: keep --partitions {topic.partitions} (millrace:kafkaPartitions), "
             "or stop the relay, let the lag of every group fall to 0, for each topic run `kafka-topics.sh --alter "
             f"--topic {name} --partitions {wanted.partitions}`, and start again"
         )
@@ -149,7 +149,7 @@ def _refuse_to_move(name: str, topic: Topic, wanted: Wanted, layout: Layout) -> 
         raise ProvisionError(
             f"{name} has {topic.replication_factor} replicas a partition, {layout.replication_factor} are asked "
             "for, and this command moves no data: use `kafka-reassign-partitions.sh`, or keep --replication-factor "
-            f"{topic.replication_factor} (millrace:kafka.nodes)"
+            f"{topic.replication_factor} (millrace:kafkaNodes)"
         )
 
 

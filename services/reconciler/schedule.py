@@ -3,6 +3,7 @@
 import time
 
 from services.observability import metrics
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import StopSignal
 from services.reconciler.command import open_sources
@@ -14,6 +15,8 @@ from services.settings import ReconcilerSettings
 
 _WAIT_SECONDS = 30.0
 _RETRY_SECONDS = 5.0
+_PASS_SECONDS = 3600
+"""How long a pass may take: it reads every order there is."""
 
 
 def run_schedule(stop: StopSignal, settings: ReconcilerSettings) -> None:
@@ -24,9 +27,12 @@ def run_schedule(stop: StopSignal, settings: ReconcilerSettings) -> None:
     """
     watched: set[str] | None = None
     while not stop.stopped:
+        beat(within=_PASS_SECONDS)
         report = run_pass(stop)
         if report.unknown is not None:
-            stop.wait(min(_RETRY_SECONDS, settings.verify_interval))
+            pause = min(_RETRY_SECONDS, settings.verify_interval)
+            beat(rest=pause)
+            stop.wait(pause)
             continue
         moving = report.in_flight_orders | report.in_flight_cells
         watched = moving if watched is None else watched & moving
@@ -34,6 +40,7 @@ def run_schedule(stop: StopSignal, settings: ReconcilerSettings) -> None:
             pause = min(max(settings.verify_in_flight, 1.0), settings.verify_interval)
         else:
             pause, watched = settings.verify_interval, None
+        beat(rest=pause)
         stop.wait(pause)
 
 

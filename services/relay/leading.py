@@ -8,6 +8,7 @@ from services.clients.backoff import Backoff
 from services.clients.database import unavailable
 from services.clients.lease import Lease, LeaseLost
 from services.observability import metrics
+from services.observability.heartbeat import beat
 from services.observability.logging import get_logger
 from services.observability.process import StopSignal
 from services.relay.outbox import Outbox
@@ -43,6 +44,7 @@ class Leading(ABC):
     def run(self, stop: StopSignal) -> None:
         """Works until told to stop. Neighbours may come and go meanwhile."""
         while not stop.stopped:
+            beat()
             try:
                 pause = self.step(stop)
                 self._database.succeeded()
@@ -55,6 +57,7 @@ class Leading(ABC):
                     raise
                 pause = self._database.failed()
                 log.warning("the database does not answer", error=str(error).splitlines()[0], again_in=round(pause, 1))
+            beat(rest=pause)
             stop.wait(pause)
         self._leave()
 
@@ -77,6 +80,7 @@ class Leading(ABC):
 
     def keep_lease(self) -> None:
         """Renews the lease when a third of its time is over. Raises LeaseLost."""
+        beat()  # long work calls this between its parts
         if time.monotonic() >= self._renew_at:
             self.renew_lease()
 

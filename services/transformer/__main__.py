@@ -1,6 +1,7 @@
 """`python -m services.transformer`: the transformer as a process."""
 
 import sys
+from threading import Thread
 
 from services.clients.batches import run_batches
 from services.clients.consumer import BatchConsumer
@@ -12,6 +13,7 @@ from services.events import ANALYTICS_TOPIC, DEAD_LETTER_SUFFIX
 from services.events.topics import ORDER_EVENTS, PAYMENT_EVENTS
 from services.observability.process import StopSignal, leave_what_hangs, run
 from services.settings import KafkaSettings, SinkSettings, TransformerSettings, load
+from services.transformer.brokers import admin, keep_looking
 from services.transformer.process import Transformer
 
 PROCESS = "transformer"
@@ -35,6 +37,7 @@ def body(stop: StopSignal) -> None:
         settings.transformer_batch_size,
         settings.transformer_linger,
     )
+    Thread(target=keep_looking, args=(lambda: admin(kafka, PROCESS), stop), name="brokers", daemon=True).start()
     try:
         run_batches(PROCESS, consumer, work, stop)
     finally:

@@ -17,7 +17,7 @@ from tests.support.stack.stack import Stack
 @pytest.fixture
 def fresh() -> Iterator[Stack]:
     """A stack that was never up; nothing of it may come to be."""
-    with Stack({**LOCAL, "kafka.nodes": 1}) as refused:
+    with Stack({**LOCAL, "kafkaNodes": 1}) as refused:
         yield refused
         assert refused.left() == []
 
@@ -35,9 +35,9 @@ def test_a_taken_port_is_named_with_its_key(fresh: Stack) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = refusal(fresh, {"ports.api": port})
+        said = refusal(fresh, {"portApi": port})
     assert str(port) in said
-    assert "millrace:ports.api" in said
+    assert "millrace:portApi" in said
 
 
 def test_an_engine_that_does_not_run_is_said_with_how_to_start_it(

@@ -88,8 +88,8 @@ def test_a_server_with_data_removed_by_hand_comes_back_with_its_data(stack: Stac
 
 
 CHANGES: list[tuple[dict[str, object], dict[str, object], set[str]]] = [
-    ({"ports.relayMetrics": free_block()}, {}, {"Container relay"}),
-    ({"kafka.retentionHours": 24}, {"kafka.retentionHours": 168}, {"Container topics-job"}),
+    ({"portRelayMetrics": free_block()}, {}, {"Container relay"}),
+    ({"kafkaRetentionHours": 24}, {"kafkaRetentionHours": 168}, {"Container topics-job"}),
     ({"seedCatalogue": False}, {"seedCatalogue": True}, {"Container database-job"}),
 ]
 """What is set, what it was, and what has to be replaced for it."""
@@ -114,9 +114,9 @@ def test_a_changed_setting_replaces_what_uses_it_and_nothing_else(
 
 
 def test_more_memory_is_given_without_a_restart(stack: Stack, restored: dict[str, object]) -> None:
-    restored["memory.transformer"] = 256
+    restored["memoryTransformer"] = 256
     before = identities(stack)
-    changes = stack.update({"memory.transformer": 320})
+    changes = stack.update({"memoryTransformer": 320})
     assert (changes.updated, changes.replaced | changes.created) == ({"Container transformer"}, set())
     assert identities(stack) == before
     assert stack.container("transformer").attrs["HostConfig"]["Memory"] == 320 * 2**20
@@ -129,14 +129,14 @@ def test_fewer_partitions_are_refused_with_the_jobs_last_lines(stack: Stack) -> 
     had = partitions()
     before = identities(stack)
     with pytest.raises(JobFailed) as failed:
-        stack.update({"kafka.partitions": had - 1})
+        stack.update({"kafkaPartitions": had - 1})
     said = str(failed.value)
     assert f"{stack.prefix}topics-job failed with exit code" in said
     assert "partitions" in said.splitlines()[-1], said
     assert partitions() == had
     untouched = identities(stack)
     assert {role for role in before if untouched.get(role) != before[role]} == {"topics-job"}
-    changes = stack.update({"kafka.partitions": had})
+    changes = stack.update({"kafkaPartitions": had})
     assert changes.created | changes.replaced == {"Container topics-job"}
     stack.wait_healthy()
 

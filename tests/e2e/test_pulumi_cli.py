@@ -14,7 +14,7 @@ from tests.support.stack.project import LOCAL
 from tests.support.stack.stack import Stack
 
 # One node: the smallest stack there is, and the only place where that size is tried.
-SMALL = {**LOCAL, "kafka.nodes": 1}
+SMALL = {**LOCAL, "kafkaNodes": 1}
 WITHOUT = "the `pulumi` command is not on the PATH: the program runs through the SDK alone, see tests/README.md"
 
 

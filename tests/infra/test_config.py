@@ -18,24 +18,26 @@ from infra.faults import Refusal
 from tests.infra.variants import DEFAULT, captured, write_plugin
 from tests.support.process import PROJECT
 from tests.support.stack.capture import CONTAINER, Program, capture
+from tests.support.stack.configuration import hand_over
+from tools import configuration
 
-REFUSED: list[tuple[dict[str, str], str]] = [
+REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"images": "remote"}, "millrace:images is 'remote': choose upstream or local"),
     ({"sink": "Python"}, "millrace:sink is 'Python': choose connect or python"),
     ({"relay": ""}, "millrace:relay is '': choose outbox or debezium"),
-    ({"kafka.nodes": "2"}, "millrace:kafka.nodes is 2: a quorum needs an odd number; choose 1 or 3"),
-    ({"kafka.nodes": "5"}, "millrace:kafka.nodes is 5: a quorum needs an odd number; choose 1 or 3"),
-    ({"kafka.nodes": "three"}, "millrace:kafka.nodes is 'three': give a whole number from 1 to 1000"),
-    ({"kafka.partitions": "0"}, "millrace:kafka.partitions is '0': give a whole number from 1 to 1000"),
-    ({"kafka.partitions": "1.5"}, "millrace:kafka.partitions is '1.5': give a whole number from 1 to 1000"),
-    ({"kafka.retentionHours": "-1"}, "millrace:kafka.retentionHours is '-1': give a whole number from 1 to 87600"),
-    ({"ports.api": "70000"}, "millrace:ports.api is '70000': give a whole number from 1 to 65535"),
-    ({"ports.api": "0"}, "millrace:ports.api is '0': give a whole number from 1 to 65535"),
-    ({"ports.api": "http"}, "millrace:ports.api is 'http': give a whole number from 1 to 65535"),
-    ({"ports.api": "8083"}, "millrace:ports.connect is port 8083, as is millrace:ports.api: "),
-    ({"ports.mysql": "19093"}, "millrace:ports.kafka (node 2) is port 19093, as is millrace:ports.mysql: "),
-    ({"ports.kafka": "65534"}, "millrace:ports.kafka (node 3) would be port 65536: "),
-    ({"memory.mysql": "64"}, "millrace:memory.mysql is '64': give a whole number from 512 to 1048576"),
+    ({"kafkaNodes": "2"}, "millrace:kafkaNodes is 2: a quorum needs an odd number; choose 1 or 3"),
+    ({"kafkaNodes": "5"}, "millrace:kafkaNodes is 5: a quorum needs an odd number; choose 1 or 3"),
+    ({"kafkaNodes": "three"}, "millrace:kafkaNodes is 'three': give a whole number from 1 to 1000"),
+    ({"kafkaPartitions": "0"}, "millrace:kafkaPartitions is '0': give a whole number from 1 to 1000"),
+    ({"kafkaPartitions": "1.5"}, "millrace:kafkaPartitions is '1.5': give a whole number from 1 to 1000"),
+    ({"kafkaRetentionHours": "-1"}, "millrace:kafkaRetentionHours is '-1': give a whole number from 1 to 87600"),
+    ({"portApi": "70000"}, "millrace:portApi is '70000': give a whole number from 1 to 65535"),
+    ({"portApi": "0"}, "millrace:portApi is '0': give a whole number from 1 to 65535"),
+    ({"portApi": "http"}, "millrace:portApi is 'http': give a whole number from 1 to 65535"),
+    ({"portApi": "8083"}, "millrace:portConnect is port 8083, as is millrace:portApi: "),
+    ({"portMysql": "19093"}, "millrace:portKafka (node 2) is port 19093, as is millrace:portMysql: "),
+    ({"portKafka": "65534"}, "millrace:portKafka (node 3) would be port 65536: "),
+    ({"memoryMysql": "64"}, "millrace:memoryMysql is '64': give a whole number from 512 to 1048576"),
     ({"prefix": "My Stack"}, "millrace:prefix is 'My Stack': use at most 32 of a-z, 0-9, - and _"),
     ({"prefix": "-x"}, "millrace:prefix is '-x': "),
     ({"prefix": "x" * 33}, "millrace:prefix is 'xxx"),
@@ -46,12 +48,47 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"bind": "localhost"}, "millrace:bind is 'localhost': give an IPv4 address of this machine"),
     ({"bind": "::1"}, "millrace:bind is '::1': give an IPv4 address of this machine"),
     ({"bind": "127.0.0.01"}, "millrace:bind is '127.0.0.01': give an IPv4 address of this machine"),
-    ({"api.trustedProxies": "proxy, 10.0.0.1"}, "millrace:api.trustedProxies has 'proxy': give addresses or networks"),
+    ({"apiTrustedProxies": "proxy, 10.0.0.1"}, "millrace:apiTrustedProxies has 'proxy': give addresses or networks"),
+    ({"alertmanagerUrl": "alertmanager:9093"}, "millrace:alertmanagerUrl is no http or https address: give an address"),
+    ({"alertmanagerUrl": "ftp://alertmanager"}, "millrace:alertmanagerUrl is no http or https address: "),
+    ({"alertmanagerUrl": "http://alertmanager:90933"}, "millrace:alertmanagerUrl is no address: "),
+    ({"alertmanagerUrl": "http://"}, "millrace:alertmanagerUrl is no http or https address: "),
+    ({"alertmanagerUrl": "http://a\n b:9093"}, "millrace:alertmanagerUrl is no"),
+    (
+        {"alertmanagerUrl": "http://alertmanager/?a=b"},
+        "millrace:alertmanagerUrl has more than a host, a port and a path",
+    ),
+    (
+        {"alertmanagerUrl": "http://localhost:9093"},
+        "millrace:alertmanagerUrl is this machine's loopback address, which in",
+    ),
+    ({"alertmanagerUrl": "http://[::1]:9093"}, "millrace:alertmanagerUrl is this machine's loopback address, which in"),
     ({"seedCatalogue": "maybe"}, "millrace:seedCatalogue is 'maybe': choose true or false"),
     ({"images": "local"}, "millrace:sink is connect, but the local Connect image has no ClickHouse sink: set "),
-    ({"connect.plugins": "/nowhere"}, "millrace:connect.plugins names /nowhere, which is not a folder: "),
-    ({"connect.plugins": "data"}, "millrace:connect.plugins cannot be used: "),
-    ({"port.api": "1"}, "millrace:port.api is not a configuration key: did you mean millrace:ports.api?"),
+    ({"connectPlugins": "/nowhere"}, "millrace:connectPlugins names /nowhere, which is not a folder: "),
+    ({"connectPlugins": "data"}, "millrace:connectPlugins cannot be used: "),
+    ({"port.api": "1"}, "millrace:port.api is not a configuration key: did you mean millrace:portApi?"),
+    # a dotted name of an earlier version, kept in a stack's file
+    (
+        {"ports.api": "13000"},
+        "millrace:ports.api is called millrace:portApi now: pulumi config rm millrace:ports.api; ",
+    ),
+    ({"kafka.nodes": "1"}, "millrace:kafka.nodes is called millrace:kafkaNodes now: "),
+    ({"connect.plugins": "x"}, "millrace:connect.plugins is called millrace:connectPlugins now: "),
+    ({"api.trustedProxies": "x"}, "millrace:api.trustedProxies is called millrace:apiTrustedProxies now: "),
+    # what `--path` makes of the same
+    (
+        {"ports": {"api": 13000, "mysql": 13306}},
+        "millrace:ports is not a key, and keys have no dots: pulumi config rm millrace:ports; "
+        "set millrace:portApi, millrace:portMysql instead",
+    ),
+    ({"kafka": {"what": 1}}, "millrace:kafka is not a key, and keys have no dots: "),
+    ({"memory": ["1"]}, "millrace:memory is not a key, and keys have no dots: "),
+    (
+        {"kafkaNodes": {"a": 1}},
+        "millrace:kafkaNodes is an object, not one value: pulumi config rm millrace:kafkaNodes; ",
+    ),
+    ({"prefix": ["x-"]}, "millrace:prefix is an array, not one value: pulumi config rm millrace:prefix; "),
     ({"xyzzy": "1"}, "millrace:xyzzy is not a configuration key: Pulumi.yaml lists them all"),
 ]
 
@@ -62,24 +99,31 @@ def made_nothing(type_: str, name: str, _inputs: dict[str, Any]) -> tuple[str, d
 
 
 @pytest.mark.parametrize(("config", "message"), REFUSED, ids=[str(one[0]) for one in REFUSED])
-def test_nonsense_is_refused_in_one_line(config: dict[str, str], message: str) -> None:
+def test_nonsense_is_refused_in_one_line(config: dict[str, Any], message: str) -> None:
     with pytest.raises(Refusal) as refused:
-        capture({"preflight": "false", **config}, create=made_nothing)
+        capture({"preflight": "false", **config}, create=made_nothing, validate=False)
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
     assert ": " in str(refused.value)[len("millrace:") :]
 
 
+@pytest.mark.parametrize("url", ["http://me:hush@alertmanager:9093", "https://hush@alertmanager", "http://a:hush:9093"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(Refusal, match=r"^millrace:alertmanagerUrl (has a user or password in it|is no )") as refused:
+        capture({"preflight": "false", "alertmanagerUrl": url}, create=made_nothing)
+    assert "hush" not in str(refused.value)
+
+
 def test_plugins_belong_to_the_local_set(tmp_path: Path) -> None:
     write_plugin(tmp_path / "sink.zip")
-    with pytest.raises(Refusal, match=r"millrace:connect\.plugins is set, but with millrace:images upstream"):
-        capture({"preflight": "false", "connect.plugins": str(tmp_path)}, create=made_nothing)
+    with pytest.raises(Refusal, match=r"millrace:connectPlugins is set, but with millrace:images upstream"):
+        capture({"preflight": "false", "connectPlugins": str(tmp_path)}, create=made_nothing)
 
 
 def test_a_broken_plugin_archive_is_named(tmp_path: Path) -> None:
     (tmp_path / "sink.zip").write_bytes(b"PK but not quite")
-    config = {"preflight": "false", "images": "local", "connect.plugins": str(tmp_path)}
-    with pytest.raises(Refusal, match=r"millrace:connect.plugins cannot be used: .*sink\.zip.* is broken"):
+    config = {"preflight": "false", "images": "local", "connectPlugins": str(tmp_path)}
+    with pytest.raises(Refusal, match=r"millrace:connectPlugins cannot be used: .*sink\.zip.* is broken"):
         capture(config, create=made_nothing)
 
 
@@ -119,16 +163,18 @@ EFFECTS: list[tuple[str, str, Holds]] = [
     ("images", "upstream", lambda p: p.containers["mysql"].inputs["image"].startswith("mysql:")),
     ("sink", "python", lambda p: "sink" in p.containers and p.outputs["environment"]["MILLRACE_SINK"] == "python"),
     ("relay", "debezium", lambda p: _env(p, "relay")["RELAY_MODE"] == "debezium"),
-    ("kafka.nodes", "1", lambda p: "kafka-local2" not in p.containers and p.outputs["kafka"] == "localhost:19092"),
-    ("kafka.partitions", "3", lambda p: _options(p)["--partitions"] == "3"),
-    ("kafka.retentionHours", "9", lambda p: _options(p)["--retention-hours"] == "9"),
+    ("kafkaNodes", "1", lambda p: "kafka-local2" not in p.containers and p.outputs["kafka"] == "localhost:19092"),
+    ("kafkaPartitions", "3", lambda p: _options(p)["--partitions"] == "3"),
+    ("kafkaRetentionHours", "9", lambda p: _options(p)["--retention-hours"] == "9"),
     ("prefix", "x-", lambda p: {one.physical[:2] for one in p.of(CONTAINER).values()} == {"x-"}),
     ("bind", "192.0.2.1", lambda p: p.containers["api"].inputs["ports"][0]["ip"] == "192.0.2.1"),
     ("timezone", "Asia/Seoul", lambda p: "<session_timezone>Asia/Seoul<" in _files(p, "clickhouse")),
-    ("api.trustedProxies", "172.18.0.1", lambda p: _env(p, "api")["API_TRUSTED_PROXIES"] == "172.18.0.1"),
+    ("apiTrustedProxies", "172.18.0.1", lambda p: _env(p, "api")["API_TRUSTED_PROXIES"] == "172.18.0.1"),
+    ("alertmanagerUrl", "http://am.example:9093", lambda p: '["am.example:9093"]' in _files(p, "prometheus")),
     ("seedCatalogue", "false", lambda p: "--seed-catalogue" not in p.containers["database-job"].inputs["command"]),
+    ("bootstrapAdminToken", "false", lambda p: "MILLRACE_ADMIN_TOKEN" not in _env(p, "api")),
     ("preflight", "false", lambda p: True),  # test_preflight.py shows that it is looked at otherwise
-    ("connect.plugins", "", lambda p: True),  # test_images.py shows what a folder does
+    ("connectPlugins", "", lambda p: True),  # test_images.py shows what a folder does
 ]  # fmt: skip
 PORT_OF = {
     "api": "api", "relayMetrics": "relay", "transformerMetrics": "transformer", "sinkMetrics": "sink",
@@ -149,42 +195,50 @@ def test_a_key_has_its_effect(key: str, value: str, holds: Holds) -> None:
 def test_writes_are_limited_where_the_api_can_tell_its_clients_apart() -> None:
     """Behind the gateway of the stack's network all clients of this machine are one."""
     assert _env(captured(DEFAULT), "api")["API_WRITES_PER_SECOND"] == "0"
-    for more in ({"bind": "192.0.2.1"}, {"api.trustedProxies": "172.18.0.1"}):
+    for more in ({"bind": "192.0.2.1"}, {"apiTrustedProxies": "172.18.0.1"}):
         assert "API_WRITES_PER_SECOND" not in _env(captured(DEFAULT, **more), "api"), more
 
 
 @pytest.mark.parametrize("port", keys.PORTS)
 def test_a_port_is_published_where_it_is_wanted(port: str) -> None:
     other = {name: 40_000 + 10 * number for number, name in enumerate(keys.PORTS)}
-    program = captured(DEFAULT, sink="python", **{f"ports.{name}": str(wanted) for name, wanted in other.items()})
+    program = captured(DEFAULT, sink="python", **{keys.port_key(name): str(wanted) for name, wanted in other.items()})
     published = [one["external"] for one in program.containers[PORT_OF[port]].inputs["ports"]]
     assert other[port] in published
-    assert keys.PORTS[port] not in _published(program)
+    assert keys.PORTS[port].default not in _published(program)
 
 
 @pytest.mark.parametrize("part", keys.MEMORY)
 def test_memory_is_limited_as_wanted(part: str) -> None:
     other = {name: 2_000 + number for number, name in enumerate(keys.MEMORY)}
-    program = captured(DEFAULT, sink="python", **{f"memory.{name}": str(wanted) for name, wanted in other.items()})
+    program = captured(DEFAULT, sink="python", **{keys.memory_key(name): str(wanted) for name, wanted in other.items()})
     assert program.containers[MEMORY_OF[part]].inputs["memory"] == other[part]
 
 
 def test_every_key_has_a_test() -> None:
-    tested = (
-        {key for key, *_ in EFFECTS} | {f"ports.{name}" for name in PORT_OF} | {f"memory.{name}" for name in MEMORY_OF}
-    )
-    assert tested == set(keys.defaults())
+    tested = {key for key, *_ in EFFECTS} | set(map(keys.port_key, PORT_OF)) | set(map(keys.memory_key, MEMORY_OF))
+    assert tested == set(keys.KEYS)
 
 
-def test_the_project_file_declares_what_the_program_reads() -> None:
-    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
-    expected = {}
-    for name, default in keys.defaults().items():
-        kind = "boolean" if isinstance(default, bool) else "integer" if isinstance(default, int) else "string"
-        expected[f"millrace:{name}"] = {"type": kind, "default": default}
-    assert {key: {"type": one["type"], "default": one["default"]} for key, one in declared.items()} == expected
+def test_no_key_has_a_dot() -> None:
+    """The CLI takes a dot for a path: the program would get one object in place of the keys."""
+    for file in ("Pulumi.yaml", "Pulumi.dev.yaml"):
+        for key in yaml.safe_load((PROJECT / file).read_text())["config"]:
+            assert re.fullmatch(r"millrace:[a-z][a-zA-Z]*", key), (file, key)
+    for name in keys.KEYS:
+        assert re.fullmatch(r"[a-z][a-zA-Z]*", name), name
+
+
+def test_project_file_and_page_are_written_from_the_keys() -> None:
+    for file, made in (
+        (configuration.PROJECT_FILE, configuration.project_file),
+        (configuration.PAGE, configuration.page),
+    ):
+        text = file.read_text(encoding="utf-8")
+        assert text == made(text), "python -m tools.configuration writes it"
+    declared = yaml.safe_load(configuration.PROJECT_FILE.read_text(encoding="utf-8"))["config"]
+    assert list(declared) == [f"millrace:{name}" for name in (*keys.KEYS, keys.SETTINGS)]
     assert all(len(one["description"]) >= 5 for one in declared.values())
-    assert not any(one.get("secret") for one in declared.values()), "secrets are generated, none is configured"
 
 
 def test_the_stack_file_holds_known_keys_and_no_secret() -> None:
@@ -193,22 +247,14 @@ def test_the_stack_file_holds_known_keys_and_no_secret() -> None:
     assert set(stack) == {"config"}
     named = set(re.findall(r"^ +(?:# )?millrace:(\S+):", text, re.MULTILINE))
     assert len(named) >= 4
-    assert named <= set(keys.defaults())
+    assert named <= set(keys.KEYS)
     assert "secure:" not in text
 
 
-def test_the_defaults_of_the_project_file_are_the_programs() -> None:
-    """The CLI hands the program every default as text."""
-    declared = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())["config"]
-    texts = {key: str(one["default"]).lower() if isinstance(one["default"], bool) else str(one["default"])
-             for key, one in declared.items()}  # fmt: skip
-    given = capture({**texts, "millrace:preflight": "false"})
-    bare = captured(DEFAULT)
-    assert {name: _plain(one.inputs) for name, one in given.containers.items()} == {
-        name: _plain(one.inputs) for name, one in bare.containers.items()
-    }
-
-
-def _plain(inputs: Any) -> dict[str, object]:
-    """Without what is random."""
-    return {key: value for key, value in inputs.items() if key not in ("envs", "uploads")}
+def test_a_stack_file_with_nothing_in_it_gives_the_defaults() -> None:
+    """What the CLI hands over then is every default of the project file, as text."""
+    handed = hand_over({})
+    assert handed.values["millrace:kafkaNodes"] == "3"
+    assert handed.values["millrace:preflight"] == "true"
+    assert handed.values["millrace:settings"] == "{}"
+    assert set(handed.values) == {f"millrace:{name}" for name in (*keys.KEYS, keys.SETTINGS)}

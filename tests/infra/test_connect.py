@@ -41,7 +41,7 @@ def test_the_worker_reads_the_uploaded_file() -> None:
 
 @pytest.mark.parametrize("nodes", ["1", "3"])
 def test_the_workers_state_is_as_safe_as_the_topics(nodes: str) -> None:
-    found = properties(captured(DEFAULT, kafka_nodes=nodes))
+    found = properties(captured(DEFAULT, kafkaNodes=nodes))
     for topic in ("config", "offset", "status"):
         assert found[f"{topic}.storage.replication.factor"] == nodes
         assert found[f"{topic}.storage.topic"] == f"connect-{topic}s".replace("statuss", "status")
@@ -83,7 +83,7 @@ def test_everything_is_logged_to_the_container_which_rotates_it() -> None:
 
 
 def test_the_rest_interface_is_published_and_looked_at() -> None:
-    program = captured(DEFAULT, ports_connect="18083")
+    program = captured(DEFAULT, portConnect="18083")
     (port,) = program.containers["kafka-connect"].inputs["ports"]
     assert (port["internal"], port["external"]) == (8083, 18083)
     assert properties(program)["listeners"] == "HTTP://:8083"

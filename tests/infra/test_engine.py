@@ -28,10 +28,14 @@ CONTAINERS = [
 ]
 
 
+DOCKERS = {"Name": "Engine", "Version": "20.10.24+dfsg1"}
+
+
 def client(**given: Any) -> DockerClient:
     """A client that answers with canned data."""
     answers: dict[str, Any] = {
         "info": lambda: {"MemTotal": 8 * 2**30, "DockerRootDir": "/"},
+        "version": lambda: {"Version": "20.10.24+dfsg1", "Components": [DOCKERS, {"Name": "runc", "Version": "1.1.5"}]},
         "api": SimpleNamespace(
             containers=lambda **_: CONTAINERS,
             images=lambda: [{"RepoTags": ["a:1", "a:2"]}, {"RepoTags": None}],
@@ -55,6 +59,28 @@ def test_what_an_engine_says() -> None:
     assert facts.here
     assert facts.free_disk is not None
     assert facts.free_disk > 0
+
+
+@pytest.mark.parametrize(
+    ("component", "version"),
+    [
+        (DOCKERS, (20, 10, 24)),
+        ({"Name": "Engine", "Version": "28.0"}, (28, 0, 0)),
+        ({"Name": "Engine", "Version": "library-import"}, ()),
+        ({"Name": "Podman Engine", "Version": "5.2.1"}, ()),
+    ],
+)
+def test_only_dockers_version_is_taken_for_dockers(component: dict[str, str], version: tuple[int, ...]) -> None:
+    assert look(client(version=lambda: {"Components": [component]})).version == version
+
+
+def test_desktop_and_the_image_store_are_told_apart() -> None:
+    plain = look(client())
+    assert (plain.desktop, plain.image_store) == (False, False)
+    store = ["driver-type", "io.containerd.snapshotter.v1"]
+    info = {"MemTotal": 1, "OperatingSystem": "Docker Desktop", "Driver": "overlayfs", "DriverStatus": [store]}
+    facts = look(client(info=lambda: info))
+    assert (facts.desktop, facts.image_store) == (True, True)
 
 
 def test_an_engine_elsewhere_says_less() -> None:

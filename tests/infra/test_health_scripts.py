@@ -14,7 +14,7 @@ import pytest
 
 from infra.components.container import Health
 from tests.support.broker import EmbeddedBroker
-from tests.support.process import PROJECT
+from tests.support.process import PROJECT, wait_until
 
 HEALTH = PROJECT / "infra" / "health"
 
@@ -120,21 +120,131 @@ def test_no_broker(closed_port: int) -> None:
     assert not healthy("kafka.sh", "127.0.0.1", str(closed_port))
 
 
-def look(command: str, patience: int) -> int:
-    """The exit code of a look at a container's health, as the engine has it run."""
-    kind, script = Health(command=command, patience=patience).test
-    assert kind == "CMD-SHELL"
-    return subprocess.run(["/bin/sh", "-c", script], timeout=60, check=False).returncode
+@pytest.fixture
+def shm(tmp_path: Path) -> Path:
+    """What /dev/shm is in a container."""
+    folder = tmp_path / "shm"
+    folder.mkdir()
+    return folder
 
 
-def test_a_look_waits_for_what_is_not_ready_yet(tmp_path: Path) -> None:
-    ready = tmp_path / "ready"
-    later = threading.Timer(0.5, ready.touch)
+class Looks:
+    """Looks at a container's health, as the engine has them run; each try of the command leaves a line."""
+
+    def __init__(self, shm: Path, tmp_path: Path) -> None:
+        self.well, self.tried, self._shm = tmp_path / "well", tmp_path / "tried", shm
+        self.well.touch()
+        self.tried.touch()
+        self.checks = f"sh -c 'echo >>{self.tried}; test -e {self.well}'"
+
+    def tries(self) -> int:
+        """How often the command was tried."""
+        return len(self.tried.read_text().splitlines())
+
+    def begin(self, watch: int = 3, patience: int = 1) -> subprocess.Popen[bytes]:
+        """Starts a look; the caller waits for it."""
+        kind, script = Health(command=self.checks, interval=60, every=1, watch=watch, patience=patience).test
+        assert kind == "CMD-SHELL"
+        assert "/dev/shm/" in script  # noqa: S108 - in the container
+        return subprocess.Popen(["/bin/sh", "-c", script.replace("/dev/shm", str(self._shm))])  # noqa: S108 - the same
+
+    def look(self, watch: int = 3, patience: int = 1) -> int:
+        """The exit code of a whole look."""
+        with self.begin(watch, patience) as process:
+            return process.wait(60)
+
+
+@pytest.fixture
+def looks(shm: Path, tmp_path: Path) -> Looks:
+    """A container that is well and has not been looked at."""
+    return Looks(shm, tmp_path)
+
+
+def test_a_look_waits_for_what_is_not_ready_yet(looks: Looks) -> None:
+    looks.well.unlink()
+    later = threading.Timer(0.5, looks.well.touch)
     later.start()
-    assert look(f"test -e {ready}", patience=30) == 0
+    assert looks.look(patience=30) == 0
     later.join()
 
 
-def test_a_look_ends_by_itself_when_nothing_gets_ready() -> None:
-    assert look("false", patience=1) == 1
-    assert look("true", patience=0) == 0
+def test_a_look_ends_by_itself_when_nothing_gets_ready(looks: Looks) -> None:
+    looks.well.unlink()
+    assert looks.look() == 1
+
+
+def test_a_command_that_hangs_is_ended(shm: Path) -> None:
+    _, script = Health(command="sh -c 'trap : TERM; sleep 1000; sleep 1000'", patience=0).test
+    assert subprocess.run(["/bin/sh", "-c", script.replace("/dev/shm", str(shm))], timeout=60, check=False).returncode  # noqa: S108
+
+
+def test_the_command_has_its_variables(shm: Path) -> None:
+    health = Health(command="""sh -c 'test "$SECRET" = "a b"'""", environment={"SECRET": "$GIVEN"}, patience=0)
+    script = health.test[1].replace("/dev/shm", str(shm))  # noqa: S108 - in the container
+    assert "$GIVEN" in script, "the shell knows it; the arguments of a process show it to everybody"
+    assert subprocess.run(["/bin/sh", "-c", script], env={"GIVEN": "a b"}, timeout=60, check=False).returncode == 0
+
+
+def test_the_first_look_ends_with_the_first_success_and_the_next_goes_on(looks: Looks) -> None:
+    assert looks.look() == 0
+    assert looks.tries() == 1
+    assert looks.look() == 0
+    assert looks.tries() >= 3
+
+
+def test_a_long_look_fails_as_soon_as_the_command_has_failed_for_long_enough(looks: Looks) -> None:
+    assert looks.look() == 0
+    with looks.begin(watch=3600) as process:
+        wait_until(lambda: looks.tries() >= 2, "the second look to begin", 30)
+        looks.well.unlink()
+        assert process.wait(60) == 1
+
+
+def test_a_failure_that_passes_does_not_end_a_long_look(looks: Looks) -> None:
+    assert looks.look() == 0
+    with looks.begin(watch=3, patience=30) as process:
+        wait_until(lambda: looks.tries() >= 2, "the second look to begin", 30)
+        looks.well.unlink()
+        failing = looks.tries()
+        wait_until(lambda: looks.tries() >= failing + 3, "it to fail", 30)
+        looks.well.touch()
+        assert process.wait(60) == 0
+
+
+def test_what_comes_back_after_a_failure_is_seen_at_once(looks: Looks) -> None:
+    assert looks.look() == 0
+    looks.well.unlink()
+    assert looks.look() == 1
+    looks.well.touch()
+    tried = looks.tries()
+    assert looks.look(watch=3600) == 0
+    assert looks.tries() == tried + 1
+
+
+def test_a_look_that_was_cut_off_is_followed_by_a_short_one(looks: Looks) -> None:
+    """So it is when the container was paused: the engine ends the look, calls it unhealthy, and starts anew."""
+    assert looks.look() == 0
+    with looks.begin(watch=3600) as process:
+        wait_until(lambda: looks.tries() >= 2, "the second look to begin", 30)
+        process.kill()
+    tried = looks.tries()
+    assert looks.look(watch=3600) == 0
+    assert looks.tries() == tried + 1
+
+
+def test_a_success_of_long_ago_is_followed_by_a_short_look(looks: Looks, shm: Path) -> None:
+    assert looks.look() == 0
+    (seen,) = shm.iterdir()
+    seen.write_text(str(int(seen.read_text()) - 3600))
+    assert looks.look(watch=3600) == 0
+    assert looks.tries() == 2
+
+
+def test_a_hang_is_noticed_before_two_looks_of_ten_seconds_five_apart_would_have() -> None:
+    """What the engine was told before looks became long: at least 25 s, at most 31 s."""
+    health = Health(command="true")
+    tries = 2 * 5
+    assert health.retries == 1
+    assert health.every + health.patience + tries <= 30
+    assert health.interval <= 1, "what starts is first looked at so long after"
+    assert health.timeout > health.watch + health.every + health.patience + tries, "a look always ends by itself"

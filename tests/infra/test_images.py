@@ -29,9 +29,8 @@ def test_published_images_are_exact_versions() -> None:
     for wanted in (*UPSTREAM.values(), GRAFANA_CLICKHOUSE_PLUGIN.replace("@", ":")):
         assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.\d+(\.\d+)?", wanted), wanted
     program = captured(DEFAULT)
-    for container, wanted in (IMAGE_OF | {"grafana": "grafana", "kafka-ui": "kafka-ui"}).items():
+    for container, wanted in (IMAGE_OF | {"kafka-ui": "kafka-ui"}).items():
         assert image(program, container) == UPSTREAM[wanted]
-    assert GRAFANA_CLICKHOUSE_PLUGIN in str(program.containers["grafana"].inputs["envs"])
 
 
 def test_images_stay_when_the_stack_goes() -> None:
@@ -43,13 +42,30 @@ def test_built_images_are_used_by_digest() -> None:
     """By name a container would not notice that its image was built anew."""
     program = captured(DEFAULT)
     built = program.of(capture.BUILT_IMAGE)
-    assert set(built) == {"connect-image", "millrace-image"}
+    assert set(built) == {"connect-image", "grafana-image", "millrace-image"}
     for one in built.values():
         assert one.inputs["skipPush"] is True
         assert one.inputs["build"]["builderVersion"] == "BuilderBuildKit"
         assert Path(one.inputs["build"]["dockerfile"]).is_file()
         assert Path(one.inputs["build"]["context"]) == PROJECT
-    assert {"@sha256:" in image(program, container) for container in (*OWN, "kafka-connect")} == {True}
+    assert {"@sha256:" in image(program, container) for container in (*OWN, "kafka-connect", "grafana")} == {True}
+
+
+def test_grafana_starts_without_the_network() -> None:
+    """Its image has the data source; an installation at the start would end the process where grafana.com is away."""
+    text = (PROJECT / "images/grafana/Dockerfile").read_text()
+    arguments = dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.MULTILINE))
+    assert arguments["GRAFANA_IMAGE"] == UPSTREAM["grafana"]
+    assert f"{arguments['PLUGIN']}@{arguments['PLUGIN_VERSION']}" == GRAFANA_CLICKHOUSE_PLUGIN
+    container = captured(DEFAULT).containers["grafana"].inputs
+    given = dict(one.split("=", 1) for one in container["envs"])
+    assert given["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    assert not {name for name in given if name.startswith("GF_PLUGINS_PREINSTALL")} - {"GF_PLUGINS_PREINSTALL_DISABLED"}
+    assert "GF_INSTALL_PLUGINS" not in given
+    # the volume would hide what is below it, and a variable of the container what the image says
+    (place,) = re.findall(r"^ENV GF_PATHS_PLUGINS=(\S+)$", text, re.MULTILINE)
+    assert "GF_PATHS_PLUGINS" not in given
+    assert not any(place.startswith(volume["containerPath"]) for volume in container["volumes"])
 
 
 def test_the_local_set_is_named_by_its_content() -> None:
@@ -68,7 +84,7 @@ def test_connect_without_plugins_is_kafka_itself() -> None:
 
 def test_connect_with_plugins_is_an_image_of_its_own(tmp_path: Path) -> None:
     write_plugin(tmp_path / "a-sink-1.0.zip")
-    program = captured(LOCAL_PYTHON, connect_plugins=str(tmp_path))
+    program = captured(LOCAL_PYTHON, connectPlugins=str(tmp_path))
     assert image(program, "kafka-connect") == reference("connect", tmp_path)
     assert image(program, "kafka-local1") == reference("kafka")
 
@@ -79,7 +95,7 @@ def test_a_relative_folder_is_one_of_the_project(monkeypatch: pytest.MonkeyPatch
     with tempfile.TemporaryDirectory(prefix="test-plugins-", dir=PROJECT / "var") as plugins:
         write_plugin(Path(plugins) / "a-sink-1.0.zip")
         monkeypatch.chdir(tmp_path)
-        program = captured(LOCAL_PYTHON, connect_plugins=str(Path(plugins).relative_to(PROJECT)))
+        program = captured(LOCAL_PYTHON, connectPlugins=str(Path(plugins).relative_to(PROJECT)))
         assert image(program, "kafka-connect") == reference("connect", Path(plugins))
 
 

@@ -88,7 +88,7 @@ def test_a_secret_within_another_is_masked_whole() -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=name)
 def test_commands(variant: Variant) -> None:
     given = dict(variant)
-    nodes = int(given["kafka.nodes"])
+    nodes = int(given["kafkaNodes"])
     found = {job: captured(variant).containers[job].inputs["command"] for job in JOBS}
     sink = ["--run" if given["sink"] == "connect" else "--stop", "clickhouse-sink-orders"]
     debezium = ["--run" if given["relay"] == "debezium" else "--stop", "outbox-debezium"]
@@ -106,8 +106,8 @@ def test_commands(variant: Variant) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "job"),
     [
-        ("kafka_partitions", "12", "topics-job"),
-        ("kafka_retentionHours", "24", "topics-job"),
+        ("kafkaPartitions", "12", "topics-job"),
+        ("kafkaRetentionHours", "24", "topics-job"),
         ("seedCatalogue", "false", "database-job"),
         ("timezone", "Asia/Tokyo", "clickhouse-job"),
         ("timezone", "Asia/Tokyo", "database-job"),

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # comes with pulumi, types do not
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +41,7 @@ def test_three_nodes_form_one_quorum() -> None:
 
 @pytest.mark.parametrize(("nodes", "replicas", "in_sync"), [("3", "3", "2"), ("1", "1", "1")])
 def test_what_is_acknowledged_survives_a_node(nodes: str, replicas: str, in_sync: str) -> None:
-    given_ = env(captured(DEFAULT, kafka_nodes=nodes))
+    given_ = env(captured(DEFAULT, kafkaNodes=nodes))
     for name in ("DEFAULT", "OFFSETS_TOPIC", "TRANSACTION_STATE_LOG"):
         assert given_[f"KAFKA_{name}_REPLICATION_FACTOR"] == replicas
     assert given_["KAFKA_MIN_INSYNC_REPLICAS"] == given_["KAFKA_TRANSACTION_STATE_LOG_MIN_ISR"] == in_sync
@@ -54,7 +55,7 @@ def test_a_dead_broker_is_noticed_soon() -> None:
 
 
 def test_each_client_is_told_an_address_it_can_reach() -> None:
-    program = captured(DEFAULT, ports_kafka="40100")
+    program = captured(DEFAULT, portKafka="40100")
     for node in (1, 2, 3):
         given_ = env(program, node)
         inside = 19091 + node
@@ -79,7 +80,7 @@ def test_the_largest_message_fits() -> None:
 
 
 def test_the_heap_leaves_room_beside_it() -> None:
-    program = captured(DEFAULT, memory_kafka="448", memory_connect="704")
+    program = captured(DEFAULT, memoryKafka="448", memoryConnect="704")
     for container in ("kafka-local1", "kafka-connect"):
         inputs = program.containers[container].inputs
         options = dict(one.split("=", 1) for one in inputs["envs"])
@@ -104,3 +105,21 @@ def test_a_cluster_id_is_one_that_kafka_takes(random: bytes) -> None:
 def test_a_health_script_is_sound_bash(script: Path) -> None:
     subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
     assert script.read_text().startswith("#!/bin/bash\n")
+
+
+@pytest.mark.parametrize("node", [1, 2, 3])
+def test_a_broker_writes_no_log_that_nobody_removes(node: int) -> None:
+    """The engine rotates the container's log; a file in the container would grow until the disk is full."""
+    program = captured(DEFAULT)
+    container = program.containers[f"kafka-local{node}"]
+    uploads = {one["file"]: one["content"] for one in container.inputs["uploads"]}
+    (file,) = (file for file in uploads if file.endswith("log4j2.yaml"))
+    appenders = yaml.safe_load(uploads[file])["Configuration"]["Appenders"]
+    assert set(appenders) == {"Console"}
+    assert env(program, node)["KAFKA_LOG4J_OPTS"] == f"-Dlog4j2.configurationFile={file}"
+    # kafka-run-class.sh adds a file of its own where this is empty
+    assert env(program, node)["KAFKA_GC_LOG_OPTS"] == "-Xlog:gc=off"
+
+
+def test_the_first_broker_may_wait_for_the_second_ones_image() -> None:
+    assert captured(DEFAULT).containers["kafka-local1"].inputs["waitTimeout"] >= 600

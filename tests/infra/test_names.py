@@ -34,7 +34,7 @@ def test_a_prefix_goes_before_everything_but_the_plain_names_inside(variant: Var
 @pytest.mark.parametrize("variant", VARIANTS, ids=name)
 def test_volumes(variant: Variant) -> None:
     given = dict(variant)
-    expected = {"mysql", "clickhouse", "prometheus"} | {f"kafka{node + 1}" for node in range(int(given["kafka.nodes"]))}
+    expected = {"mysql", "clickhouse", "prometheus"} | {f"kafka{node + 1}" for node in range(int(given["kafkaNodes"]))}
     expected |= {"grafana"} if given["images"] == "upstream" else set()
     program = captured(variant)
     volumes = {one.physical: one for one in program.of(capture.VOLUME).values()}

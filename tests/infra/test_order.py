@@ -10,7 +10,7 @@ from tests.support.stack.capture import NETWORK, VOLUME
 
 def brokers(variant: Variant) -> set[str]:
     """Kafka containers of a variant."""
-    return {f"kafka-local{node + 1}" for node in range(int(dict(variant)["kafka.nodes"]))}
+    return {f"kafka-local{node + 1}" for node in range(int(dict(variant)["kafkaNodes"]))}
 
 
 def expected(variant: Variant) -> dict[str, set[str]]:

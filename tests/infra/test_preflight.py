@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 from collections.abc import Mapping
@@ -52,7 +53,7 @@ def test_a_sound_engine_has_no_fault(upstream: Config) -> None:
 def test_too_little_memory(upstream: Config) -> None:
     (line,) = found(upstream, dataclasses.replace(SOUND, memory=GIB))
     assert line.startswith("the container engine has 1.0 GiB of memory and this stack needs ")
-    assert "set millrace:kafka.nodes to 1" in line
+    assert "set millrace:kafkaNodes to 1" in line
 
 
 def test_too_little_disk(upstream: Config) -> None:
@@ -61,15 +62,71 @@ def test_too_little_disk(upstream: Config) -> None:
     assert found(upstream, dataclasses.replace(SOUND, free_disk=None)) == []
 
 
+def test_published_images_take_more_disk_than_the_local_set(upstream: Config) -> None:
+    local = config(images="local", sink="python")
+    facts = dataclasses.replace(SOUND, free_disk=6 * GIB, images=frozenset(local_references(None).values()))
+    (line,) = found(upstream, facts)
+    assert "has 6.0 GiB left and this stack needs 10.0 GiB: " in line
+    assert found(local, facts) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "image_store", "refused"),
+    [((27, 4, 1), True, True), ((27, 5, 0), True, False), ((27, 4, 1), False, False), ((), True, False)],
+)
+def test_an_engine_that_cannot_build_the_images(
+    upstream: Config, version: tuple[int, ...], image_store: bool, refused: bool
+) -> None:
+    facts = dataclasses.replace(SOUND, version=version, image_store=image_store)
+    lines = found(upstream, facts)
+    assert bool(lines) is refused
+    if refused:
+        assert lines[0].startswith("Docker Engine 27.4.1 with containerd's image store cannot build the stack's images")
+    local = config(images="local", sink="python")
+    assert found(local, dataclasses.replace(facts, images=frozenset(local_references(None).values()))) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "desktop", "bind", "warned"),
+    [
+        ((20, 10, 24), False, "127.0.0.1", True),
+        ((27, 5, 1), False, "127.0.0.1", True),
+        ((28, 0, 0), False, "127.0.0.1", False),
+        ((27, 5, 1), True, "127.0.0.1", False),  # its virtual machine has no neighbours
+        ((27, 5, 1), False, "0.0.0.0", False),  # noqa: S104 - neighbours are meant to reach it
+        ((), False, "127.0.0.1", False),
+    ],
+)
+def test_neighbours_of_an_old_engine_are_warned_of(
+    version: tuple[int, ...], desktop: bool, bind: str, warned: bool
+) -> None:
+    facts = dataclasses.replace(SOUND, version=version, desktop=desktop)
+    lines = list(preflight.warnings(config(bind=bind), facts))
+    assert [line.startswith(f"Docker Engine {'.'.join(map(str, version))} lets other") for line in lines] == [
+        True
+    ] * warned
+    assert not any("\n" in line for line in lines)
+
+
+def test_a_warning_is_logged_and_stops_nothing(upstream: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = dataclasses.replace(SOUND, version=(20, 10, 24), here=False)
+    said: list[str] = []
+    monkeypatch.setattr(preflight, "connected", lambda: contextlib.nullcontext())
+    monkeypatch.setattr(preflight, "look", lambda _client: old)
+    monkeypatch.setattr("pulumi.log.warn", said.append)
+    preflight.check(upstream)
+    assert len(said) == 1
+
+
 def test_a_taken_port_names_its_key(upstream: Config) -> None:
     (line,) = found(upstream, SOUND, {19093: "address already in use"})
-    assert line.startswith("millrace:ports.kafka (node 2) is port 19093, which is taken (address already in use): ")
+    assert line.startswith("millrace:portKafka (node 2) is port 19093, which is taken (address already in use): ")
 
 
 def test_a_port_of_another_container_names_it(upstream: Config) -> None:
     other = Container("their-database", {}, frozenset({3306}))
     (line,) = found(upstream, dataclasses.replace(SOUND, containers=(other,), here=False))
-    assert line.startswith("millrace:ports.mysql is port 3306, which is taken (the container their-database has it): ")
+    assert line.startswith("millrace:portMysql is port 3306, which is taken (the container their-database has it): ")
 
 
 def test_ports_of_this_stack_are_its_own(upstream: Config) -> None:
@@ -111,7 +168,7 @@ def test_names_of_this_stack_are_its_own(upstream: Config) -> None:
 @pytest.mark.parametrize(
     ("volume", "label", "key", "made_with", "other"),
     [
-        ("kafka1", NODES_LABEL, "kafka.nodes", "3", "1"),
+        ("kafka1", NODES_LABEL, "kafkaNodes", "3", "1"),
         ("mysql", ZONE_LABEL, "timezone", "UTC", "Asia/Seoul"),
         ("mysql", IMAGES_LABEL, "images", "upstream", "local"),
     ],
@@ -130,7 +187,7 @@ def test_what_the_data_was_made_with_cannot_change_under_it(
 
 
 def test_the_volumes_say_what_their_data_was_made_with() -> None:
-    program = captured(DEFAULT, timezone="Asia/Seoul", kafka_nodes="1")
+    program = captured(DEFAULT, timezone="Asia/Seoul", kafkaNodes="1")
     volumes = program.of("docker:index/volume:Volume")
     of = {name: {one["label"]: one["value"] for one in made.inputs["labels"]} for name, made in volumes.items()}
     assert of["mysql-data"].items() >= {IMAGES_LABEL: "upstream", ZONE_LABEL: "Asia/Seoul"}.items()

@@ -16,7 +16,7 @@ from tests.support.stack.capture import Program, capture
 Variant = tuple[tuple[str, str], ...]
 
 VARIANTS: tuple[Variant, ...] = tuple(
-    (("images", images), ("sink", sink), ("relay", relay), ("kafka.nodes", nodes))
+    (("images", images), ("sink", sink), ("relay", relay), ("kafkaNodes", nodes))
     for images, sink, relay, nodes in itertools.product(
         ("upstream", "local"), ("connect", "python"), ("outbox", "debezium"), ("3", "1")
     )
@@ -30,15 +30,15 @@ def name(variant: Variant) -> str:
 
 
 def captured(variant: Variant = DEFAULT, **more: str) -> Program:
-    """The program of a variant, with further keys; an underscore in a name stands for the dot."""
-    return _captured(variant, tuple(sorted((key.replace("_", "."), value) for key, value in more.items())))
+    """The program of a variant, with further keys."""
+    return _captured(variant, tuple(sorted(more.items())))
 
 
 @functools.lru_cache(maxsize=64)
 def _captured(variant: Variant, more: tuple[tuple[str, str], ...]) -> Program:
     config = {"preflight": "false", **dict(variant), **dict(more)}
     if config["images"] == "local" and config["sink"] == "connect":
-        config.setdefault("connect.plugins", str(_plugin_folder()))
+        config.setdefault("connectPlugins", str(_plugin_folder()))
     return capture(config)
 
 

@@ -47,17 +47,15 @@ def _wanted(name: str, value: str, example: str) -> str:
 
 
 @_command("up")
-def up(config: Annotated[str, typer.Option(help="KEY=VALUE with blanks between, kept from then on")] = "") -> int:
+def up(
+    config: Annotated[str, typer.Option(help="KEY=VALUE with blanks between, kept from then on")] = "",
+    settings: Annotated[str, typer.Option(help="NAME=VALUE of services' settings, kept too")] = "",
+) -> int:
     """Start the stack, or bring it up to date; print every link; look whether all is well."""
     from tools.stack import lifecycle
+    from tools.stack.given import read_config, read_settings
 
-    given = dict(word.partition("=")[::2] for word in config.split())
-    unfit = [key for key, value in given.items() if not key or not value]
-    if unfit or any("=" not in word for word in config.split()):
-        raise Refusal(
-            f'CONFIG={config!r} is not KEY=VALUE with blanks between: make up CONFIG="images=local sink=python"'
-        )
-    return lifecycle.up(given)
+    return lifecycle.up(read_config(config), read_settings(settings))
 
 
 @_command("down")

@@ -8,8 +8,8 @@ from tools.stack.refusal import Failed, Refusal
 _BIN: Final = "/opt/kafka/bin"
 _PORT: Final = 29092
 _MOST_REPLICAS, _MOST_IN_SYNC = 3, 2
-# a tool shares the broker's memory limit, and would take as much heap as that by its variables
-_SMALL: Final = "KAFKA_HEAP_OPTS=-Xmx96m"
+# A tool has the broker's variables: it would take as much heap, of the same limit, and log into its own answer.
+_AS_A_TOOL: Final = ("KAFKA_HEAP_OPTS=-Xmx96m", "KAFKA_LOG4J_OPTS=")
 
 
 def _tool(tool: str, *arguments: str) -> int:
@@ -19,7 +19,7 @@ def _tool(tool: str, *arguments: str) -> int:
 
 def _in(stack: Stack, broker: Container, tool: str, *arguments: str) -> int:
     server = f"{broker.role}:{_PORT}"
-    return stack.execute(broker, [f"{_BIN}/{tool}", "--bootstrap-server", server, *arguments], [_SMALL])
+    return stack.execute(broker, [f"{_BIN}/{tool}", "--bootstrap-server", server, *arguments], _AS_A_TOOL)
 
 
 def topics() -> int:

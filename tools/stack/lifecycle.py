@@ -19,21 +19,22 @@ MILLRACE: Final = Path(sys.executable).with_name("millrace")
 IMAGES: Final = (sys.executable, "-m", "images")
 
 
-def up(given: Mapping[str, str]) -> int:
+def up(given: Mapping[str, str], settings: Mapping[str, str]) -> int:
     """Builds the images if they are local, runs `pulumi up`, keeps what opens the stack, and looks whether it is well.
 
-    ``given``: configuration, kept from then on. Returns the exit code of `millrace doctor`. Raises Refusal, Failed.
+    ``given``: configuration, ``settings``: of the services, both kept from then on.
+    Returns the exit code of `millrace doctor`. Raises Refusal, Failed.
     """
     folder = StackFolder()
     require_engine()
     pulumi = Pulumi(folder)
     pulumi.select()
     if pulumi.configured("images", given) == "local":
-        _build_images(pulumi.configured("connect.plugins", given))
+        _build_images(pulumi.configured("connectPlugins", given))
     prefix = pulumi.configured("prefix", given)
     _forget_failed_jobs(prefix)
     folder.remember_prefix(prefix)  # what comes up halfway has to be found too
-    pulumi.up(given)
+    pulumi.up(given, settings)
     outputs = pulumi.outputs()
     environment = _settings(outputs)
     folder.write_environment(environment)

@@ -15,6 +15,9 @@ STACK: Final = "dev"
 NAMESPACE: Final = "millrace"
 _GET_PULUMI: Final = "install it (macOS: brew install pulumi; Linux and others: www.pulumi.com/docs/install)"
 _SLOW: Final = 120.0
+_AT_ONCE: Final = "32"
+"""Steps: they wait for images and for health checks, they do not compute. The CLI's own number goes by the cores: where
+these are few, images alone would fill it while a broker waits for the second one."""
 
 
 class Pulumi:
@@ -41,14 +44,21 @@ class Pulumi:
             raise Refusal(f"pulumi does not tell {NAMESPACE}:{key}: {last_line(answer.err)}")
         return "" if answer.code else answer.out.strip()
 
-    def up(self, given: Mapping[str, str]) -> None:
-        """`pulumi up`, shown. ``given`` is configured first and kept. Raises Failed."""
+    def up(self, given: Mapping[str, str], settings: Mapping[str, str]) -> None:
+        """`pulumi up`, shown. Configuration and ``settings`` of the services are set first and kept. Raises Failed."""
+        for name, value in settings.items():
+            self._keep(f"{NAMESPACE}:settings.{name}", value)
         config = [word for key, value in given.items() for word in ("--config", f"{NAMESPACE}:{key}={value}")]
-        code = self._show("up", "--refresh", "--yes", "--stack", STACK, *config)
+        code = self._show("up", "--refresh", "--yes", "--parallel", _AT_ONCE, "--stack", STACK, *config)
         if code:
             raise Failed(
                 f"pulumi up failed (exit code {code}): what it says above names the part; then `make up` again"
             )
+
+    def _keep(self, path: str, value: str) -> None:
+        answer = self._read("config", "set", "--path", path, value, "--stack", STACK)
+        if answer.code:
+            raise Failed(f"pulumi does not keep {path}: {last_line(answer.err)}")
 
     def down(self) -> None:
         """`pulumi destroy`, shown: everything but the volumes and what opens them. Raises Failed."""

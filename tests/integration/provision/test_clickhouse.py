@@ -53,6 +53,7 @@ ALTERED = {
     "reconciler_alters": ("reconciler", "GRANT ALTER UPDATE(status) ON analytics.orders_analytics", "can alter orders"),
     "api_of_tables": ("api", "-GRANT SELECT ON analytics.cube_bucket", "cannot read views"),
     "api_curious": ("api", "GRANT SELECT ON analytics.orders_analytics", "can read orders"),
+    "aggregator_blind": ("aggregator", "-GRANT SELECT ON system.disks", "cannot read disks"),
     "grafana_blind": ("grafana", "-GRANT SELECT ON system.parts", "cannot read parts"),
     "owner": ("aggregator", "GRANT ALTER DROP COLUMN ON analytics.*", "can change schema"),
     "maker": ("aggregator", "GRANT CREATE TABLE ON analytics.*", "can create tables"),

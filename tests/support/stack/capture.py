@@ -12,7 +12,7 @@ import contextvars
 import runpy
 import secrets as random_source
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -25,6 +25,7 @@ from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack
 
 from tests.support.process import PROJECT
+from tests.support.stack.configuration import HandedOver, hand_over
 
 PROGRAM: Final = PROJECT / "infra"
 PROJECT_NAME: Final = "millrace"
@@ -106,32 +107,33 @@ def run_infra() -> None:
 
 
 def capture(
-    config: Mapping[str, str],
-    secrets: Iterable[str] = (),
+    config: Mapping[str, Any],
     create: Create | None = None,
     declare: Callable[[], object] = run_infra,
+    validate: bool = True,
 ) -> Program:
     """Runs a program, the project's by default, with this configuration (keys with or without the namespace).
+
+    `config` is a stack's; the program gets what the CLI makes of it and Pulumi.yaml (see configuration.py).
 
     Raises what the program raises: infra.faults.Refusal for a configuration that is refused, JobFailed for a job.
     """
     program = Program()
     full = {name if ":" in name else f"{PROJECT_NAME}:{name}": value for name, value in config.items()}
     # Everything Pulumi keeps for a run is in context variables: a context of its own is a fresh run.
-    contextvars.copy_context().run(_run, program, full, list(secrets), create, declare)
+    contextvars.copy_context().run(_run, program, hand_over(full, validate=validate), create, declare)
     return program
 
 
 def _run(
     program: Program,
-    config: dict[str, str],
-    secrets: list[str],
+    config: HandedOver,
     create: Create | None,
     declare: Callable[[], object],
 ) -> None:
     monitor = _Monitor(program, _Resources(program, create))
     with _event_loops():
-        set_all_config(config, secrets)
+        set_all_config(config.values, list(config.secret_keys))
         set_mocks(monitor.mocks, project=PROJECT_NAME, stack=STACK_NAME, preview=False, monitor=monitor)
         awaited(lambda: _declare(program, declare))()  # type: ignore[no-untyped-call]  # the SDK's own
 

@@ -7,7 +7,7 @@ import runpy
 from collections.abc import Mapping
 
 from infra.faults import NAMESPACE
-from infra.keys import PORTS
+from infra.keys import PORTS, port_key
 from tests.support.stack.capture import PROGRAM
 from tests.support.stack.ports import free_block
 
@@ -15,7 +15,7 @@ _KAFKA_NODES = 3
 PLUGINS = os.environ.get("MILLRACE_CONNECT_PLUGINS", "")
 """A folder with the real sink connector's release archive; without it services.sink loads the rows."""
 
-SINK: dict[str, object] = {"sink": "connect", "connect.plugins": PLUGINS} if PLUGINS else {"sink": "python"}
+SINK: dict[str, object] = {"sink": "connect", "connectPlugins": PLUGINS} if PLUGINS else {"sink": "python"}
 LOCAL: dict[str, object] = {"images": "local", "relay": "outbox", **SINK}
 """The stack of the end-to-end tests."""
 
@@ -38,4 +38,4 @@ def free_ports() -> dict[str, object]:
     """A free port for each one that can be configured; as many in a row as Kafka has nodes at most."""
     first = free_block(len(PORTS) + _KAFKA_NODES)  # one block: drawn one by one, two might be the same
     others = [name for name in PORTS if name != "kafka"]
-    return {f"ports.{name}": first + place for place, name in enumerate([*others, "kafka"])}
+    return {port_key(name): first + place for place, name in enumerate([*others, "kafka"])}

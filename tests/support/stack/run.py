@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any
@@ -20,6 +20,7 @@ from pulumi.runtime.settings import get_root_resource
 from pulumi.runtime.stack import Stack
 
 from tests.support.stack.capture import PROJECT_NAME, STACK_NAME, plain
+from tests.support.stack.configuration import HandedOver
 from tests.support.stack.containers import Cancelled
 from tests.support.stack.deployment import Deployment, Registration
 from tests.support.stack.fields import UnknownInput
@@ -29,7 +30,7 @@ _THREADS = 64
 
 
 def run_program(
-    program: Callable[[], None], config: Mapping[str, str], deployment: Deployment, cancel: Callable[[], None]
+    program: Callable[[], None], config: HandedOver, deployment: Deployment, cancel: Callable[[], None]
 ) -> dict[str, Any]:
     """Runs it to its end and returns its outputs.
 
@@ -63,7 +64,7 @@ def _interrupts(cancel: Callable[[], None]) -> Iterator[None]:
 
 
 def _run(
-    program: Callable[[], None], config: Mapping[str, str], deployment: Deployment, cancel: Callable[[], None]
+    program: Callable[[], None], config: HandedOver, deployment: Deployment, cancel: Callable[[], None]
 ) -> dict[str, Any]:
     mocks, outputs = _Mocks(deployment), dict[str, Any]()
 
@@ -75,7 +76,7 @@ def _run(
 
     with _loops() as loop:
         try:
-            set_all_config(dict(config))
+            set_all_config(config.values, list(config.secret_keys))
             set_mocks(mocks, project=PROJECT_NAME, stack=STACK_NAME, preview=False, monitor=_Monitor(mocks))
             awaited(body)()  # type: ignore[no-untyped-call]  # the SDK's decorator has no types
         except Cancelled:

@@ -12,6 +12,7 @@ import docker.errors
 
 from infra.engine import remove_failed_jobs
 from tests.support.stack import engine
+from tests.support.stack.configuration import hand_over
 from tests.support.stack.deployment import Changes, Deployment
 from tests.support.stack.host import Host
 from tests.support.stack.parts import Parts
@@ -61,7 +62,7 @@ class Stack(Parts, Host):
             remove_failed_jobs(self.client, self.prefix)
         self._deployment.begin(refresh)
         self.outputs = run_program(
-            self._program, as_config(self._config), self._deployment, self._provider.cancelled.set
+            self._program, hand_over(as_config(self._config)), self._deployment, self._provider.cancelled.set
         )
         self._close_clients()
         return self._deployment.finish()

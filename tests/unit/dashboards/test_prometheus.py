@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # comes with pulumi, types do not
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from infra.components.prometheus import FILES
@@ -35,6 +35,7 @@ SUFFIXES: dict[type[MetricWrapperBase], tuple[str, ...]] = {
 # given by Prometheus itself, or to a histogram's buckets
 ADDED_LABELS = {"job", "instance", "le"}
 OPTIONAL = {"sink"}
+PROCESS_START = "process_start_time_seconds"
 
 
 def declared() -> dict[str, set[str]]:
@@ -59,8 +60,9 @@ def test_the_metrics_are_found() -> None:
 def test_alerts_and_panels_ask_for_series_and_labels_that_exist(where: str) -> None:
     expression = EXPRESSIONS[where]
     named = set(re.findall(r"\bmillrace_\w+", expression))
-    assert named or re.search(r"\bup\b", expression)
+    assert named or re.search(rf"\b(up|{PROCESS_START})\b", expression)
     assert named <= set(SERIES)
+    assert REGISTRY.get_sample_value(PROCESS_START), "the client library tells it"
     labels = set().union(*(SERIES[each] for each in named)) | ADDED_LABELS
     assert set(labels_in(expression)) <= labels
 
@@ -79,6 +81,7 @@ def test_every_alert_says_what_is_wrong_how_bad_it_is_and_where_to_read_on() -> 
     for rule in RULES:
         assert rule["labels"]["severity"] in {"page", "ticket"}, rule["alert"]
         assert rule["annotations"]["summary"].endswith("."), rule["alert"]
+        assert re.search(r"[\w)][.?]$", rule["annotations"]["remedy"].replace("}}.", "x.")), rule["alert"]
         page, _, anchor = rule["annotations"]["runbook"].partition("#")
         assert anchor == rule["alert"].lower()
         assert anchor in anchors(PROJECT / page), rule["alert"]
@@ -153,6 +156,31 @@ def test_prometheus_takes_the_configuration_and_the_rules(checker: promtool.Prom
     outcome = checker(["check", "config", "prometheus.yml"], files)
     assert outcome.code == 0, outcome.output
     assert f"{len(RULES)} rules found" in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("url", "scheme", "target", "path"),
+    [
+        ("http://alertmanager.example:9093", "http", "alertmanager.example:9093", None),
+        ("https://alerts.example/team-a/", "https", "alerts.example:443", "/team-a"),
+        ("http://[2001:db8::7]:9093", "http", "[2001:db8::7]:9093", None),
+    ],
+)
+def test_alerts_are_sent_where_the_stack_says(
+    checker: promtool.Promtool, url: str, scheme: str, target: str, path: str | None
+) -> None:
+    uploads = captured(alertmanagerUrl=url).containers["prometheus"].inputs["uploads"]
+    files = {one["file"].removeprefix("/etc/prometheus/"): one["content"] for one in uploads}
+    (told,) = yaml.safe_load(files["prometheus.yml"])["alerting"]["alertmanagers"]
+    assert (told["scheme"], told["static_configs"], told.get("path_prefix")) == (scheme, [{"targets": [target]}], path)
+    outcome = checker(["check", "config", "prometheus.yml"], files)
+    assert outcome.code == 0, outcome.output
+
+
+def test_no_alertmanager_is_asked_unless_one_is_named() -> None:
+    uploads = captured().containers["prometheus"].inputs["uploads"]
+    (configuration,) = (one["content"] for one in uploads if one["file"].endswith("prometheus.yml"))
+    assert "alerting" not in yaml.safe_load(configuration)
 
 
 def test_alerts_come_when_they_must_and_only_then(checker: promtool.Promtool) -> None:

@@ -56,7 +56,7 @@ def test_a_topic_that_is_missing() -> None:
 def test_too_few_partitions_are_added_by_hand_for_the_job_refuses_to() -> None:
     finding = only(failures(check(cluster(orders_analytics=partitions(3)))))
     assert finding.detail == "has 3 partitions, 6 are declared"
-    assert "set millrace:kafka.partitions back to 3, or" in finding.remedy
+    assert "set millrace:kafkaPartitions back to 3, or" in finding.remedy
     assert "docs/stack.md has the steps (More partitions)" in finding.remedy
     assert "init-db" not in finding.remedy
     assert "**More partitions**" in (PROJECT / "docs" / "stack.md").read_text()
@@ -65,7 +65,7 @@ def test_too_few_partitions_are_added_by_hand_for_the_job_refuses_to() -> None:
 def test_too_many_partitions_can_only_be_declared() -> None:
     finding = only(failures(check(cluster(orders_analytics=partitions(12)))))
     assert finding.detail == "has 12 partitions, 6 are declared"
-    assert "set millrace:kafka.partitions to 12" in finding.remedy
+    assert "set millrace:kafkaPartitions to 12" in finding.remedy
 
 
 def test_any_number_of_partitions_where_none_is_declared() -> None:

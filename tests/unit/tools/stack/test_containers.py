@@ -113,7 +113,7 @@ def test_a_job_that_fails_again_ends_init_db(programs: Programs, run: Run) -> No
 
 # ---- Kafka
 
-EXEC = "exec --env KAFKA_HEAP_OPTS=-Xmx96m kafka-local1 /opt/kafka/bin"
+EXEC = "exec --env KAFKA_HEAP_OPTS=-Xmx96m --env KAFKA_LOG4J_OPTS= kafka-local1 /opt/kafka/bin"
 SERVER = "--bootstrap-server kafka-local1:29092"
 
 

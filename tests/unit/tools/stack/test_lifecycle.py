@@ -26,7 +26,7 @@ def test_up_runs_the_program_keeps_what_opens_the_stack_and_looks_at_it(
     assert shown.code == 0, shown
     order = [call.split()[0:2] for call in programs.calls() if not call.startswith(("docker", "pulumi config"))]
     assert order == [["pulumi", "stack"], ["pulumi", "up"], ["pulumi", "stack"], ["millrace", "doctor"]]
-    assert asked(programs, "up").startswith("up --refresh --yes --stack dev --cwd ")
+    assert asked(programs, "up").startswith("up --refresh --yes --parallel 32 --stack dev --cwd ")
     assert asked(programs, "stack select").startswith("stack select --create dev ")
     assert StackFolder(tmp_path / "stack").environment() == ENVIRONMENT
     assert stat.S_IMODE((tmp_path / "stack" / "millrace.env").stat().st_mode) == 0o600
@@ -105,7 +105,7 @@ def test_local_images_are_built_first(programs: Programs, run: Run, machine: Api
 
 
 def test_plugins_go_into_the_connect_image(programs: Programs, run: Run, machine: Api) -> None:
-    pulumi(programs, **{"config_images": Says("local\n"), "config_connect.plugins": Says("/plugins\n")})
+    pulumi(programs, config_images=Says("local\n"), config_connectPlugins=Says("/plugins\n"))
     run("up")
     assert programs.calls("images") == ["--connect-plugins /plugins"]
 

@@ -70,8 +70,16 @@ def test_without_pulumi_it_says_how_to_get_it(programs: Programs, run: Run, word
         (("connector-delete",), "make connector-delete CONNECTOR="),
         (("logs", "--tail", "many"), "TAIL=many is not a whole number"),
         (("up", "--config", "images"), 'make up CONFIG="images=local sink=python"'),
-        (("up", "--config", "images="), "is not KEY=VALUE"),
-        (("up", "--config", "=local"), "is not KEY=VALUE"),
+        (("up", "--config", "images="), "is not NAME=VALUE"),
+        (("up", "--config", "=local"), "is not NAME=VALUE"),
+        (("up", "--config", "ports.api=13000"), "millrace:ports.api is called millrace:portApi now"),
+        (
+            ("up", "--config", "porrtApi=13000"),
+            "millrace:porrtApi is not a configuration key: did you mean millrace:portApi?",
+        ),
+        (("up", "--config", "settings={}"), 'make up SETTINGS="ORDER_EXPIRY=1800"'),
+        (("up", "--settings", "ORDER_EXPIRY"), 'make up SETTINGS="ORDER_EXPIRY=1800"'),
+        (("up", "--settings", "MYSQL_HOST=db"), "millrace:settings has MYSQL_HOST, which the stack sets"),
     ],
 )
 def test_a_variable_that_is_missing_or_wrong(programs: Programs, run: Run, words: tuple[str, ...], says: str) -> None:
