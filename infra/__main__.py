@@ -3,6 +3,7 @@
 import pulumi
 
 from infra import outputs, preflight
+from infra.accounts import CLICKHOUSE
 from infra.components import images
 from infra.components.clickhouse import ClickHouse, ClickHouseArgs
 from infra.components.connect import Connect, ConnectArgs
@@ -54,7 +55,7 @@ clickhouse = ClickHouse(
     site,
     ClickHouseArgs(
         image=image.clickhouse,
-        passwords={user: secret.of[f"clickhouse-{user}"] for user in ("admin", "writer", "reader", "grafana")},
+        passwords={user: secret.of[f"clickhouse-{user}"] for user in CLICKHOUSE},
         timezone=config.timezone,
         port=ports["clickhouse"],
         native_port=ports["clickhouseNative"] if config.images == "upstream" else None,
@@ -70,7 +71,7 @@ if config.connect and image.connect is not None:
             image=image.connect,
             kafka=kafka,
             rest_password=secret.of["connect"],
-            writer_password=secret.of["clickhouse-writer"] if wanted[CLICKHOUSE_SINK] else None,
+            clickhouse_password=secret.of["clickhouse-connect"] if wanted[CLICKHOUSE_SINK] else None,
             debezium_password=secret.of["mysql-debezium"] if wanted[DEBEZIUM_OUTBOX] else None,
             port=ports["connect"],
             # of the local image it is known that every plugin in it has a manifest

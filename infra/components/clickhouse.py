@@ -9,6 +9,7 @@ from typing import Final
 import pulumi
 import pulumi_docker as docker
 
+from infra import accounts
 from infra.components.container import Health, Spec, server
 from infra.components.files import read
 from infra.components.network import CLICKHOUSE, serving
@@ -18,13 +19,12 @@ ROLE: Final = "clickhouse"
 HTTP_PORT: Final = 8123
 NATIVE_PORT: Final = 9000
 DATABASE: Final = "analytics"
-USERS: Final = ("admin", "writer", "reader", "grafana")
 _HEALTH: Final = "/opt/millrace/http-healthy.sh"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClickHouseArgs:
-    """`passwords` of USERS. `port`, `native_port` (None: not published): on this machine. `memory` is MiB."""
+    """`passwords` of accounts.CLICKHOUSE. `port`, `native_port` (None: none): on this machine. `memory` is MiB."""
 
     image: pulumi.Input[str]
     passwords: Mapping[str, pulumi.Input[str]]
@@ -63,10 +63,14 @@ class ClickHouse(pulumi.ComponentResource):
 
 def users_file(args: ClickHouseArgs) -> pulumi.Output[str]:
     """The users file, with the digest of every password. Secret, because a digest can be tried against guesses."""
-    template = Template(read("templates/clickhouse-users.xml"))
 
     def fill(passwords: Mapping[str, str]) -> str:
-        digests = {user: hashlib.sha256(passwords[user].encode()).hexdigest() for user in USERS}
-        return template.substitute(digests, timezone=args.timezone, database=DATABASE)
+        return users_document(passwords, args.timezone)
 
-    return pulumi.Output.all(**{user: args.passwords[user] for user in USERS}).apply(fill)
+    return pulumi.Output.all(**{user: args.passwords[user] for user in accounts.CLICKHOUSE}).apply(fill)
+
+
+def users_document(passwords: Mapping[str, str], timezone: str, database: str = DATABASE) -> str:
+    """The users file for these passwords, with rights in one database."""
+    digests = {user: hashlib.sha256(passwords[user].encode()).hexdigest() for user in accounts.CLICKHOUSE}
+    return Template(read("templates/clickhouse-users.xml")).substitute(digests, timezone=timezone, database=database)

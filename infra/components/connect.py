@@ -36,8 +36,8 @@ _JVM: Final = (
 class ConnectArgs:
     """`port`: on this machine. `heap` and `memory` are MiB. `rest_password`: of USER.
 
-    `writer_password`, `debezium_password`: of ClickHouse's and of MySQL's account. None: no connector uses that server,
-    so the worker neither knows a password for it nor reaches it.
+    `clickhouse_password`, `debezium_password`: of ClickHouse's and of MySQL's account. None: no connector uses that
+    server, so the worker neither knows a password for it nor reaches it.
 
     `discovery`, how the worker finds plugins: service_load starts some seconds sooner and passes over every plugin
     without a manifest, the ClickHouse sink among them (KIP-898).
@@ -46,7 +46,7 @@ class ConnectArgs:
     image: pulumi.Input[str]
     kafka: Kafka
     rest_password: pulumi.Input[str]
-    writer_password: pulumi.Input[str] | None
+    clickhouse_password: pulumi.Input[str] | None
     debezium_password: pulumi.Input[str] | None
     port: int = PORT
     discovery: Literal["hybrid_warn", "service_load"] = "hybrid_warn"
@@ -94,13 +94,13 @@ class Connect(pulumi.ComponentResource):
 def connector_environment(args: ConnectArgs) -> dict[str, pulumi.Input[str]]:
     """What a connector's configuration may name as `${env:NAME}`."""
     known: dict[str, pulumi.Input[str]] = {"KAFKA_BOOTSTRAP": args.kafka.bootstrap}
-    if args.writer_password is not None:
+    if args.clickhouse_password is not None:
         known |= {
+            "CLICKHOUSE_CONNECT_PASSWORD": args.clickhouse_password,
+            "CLICKHOUSE_CONNECT_USER": "connect",
             "CLICKHOUSE_DATABASE": clickhouse.DATABASE,
             "CLICKHOUSE_HOSTNAME": clickhouse.ROLE,
             "CLICKHOUSE_HTTP_PORT": str(clickhouse.HTTP_PORT),
-            "CLICKHOUSE_WRITER_PASSWORD": args.writer_password,
-            "CLICKHOUSE_WRITER_USER": "writer",
         }
     if args.debezium_password is not None:
         known |= {
@@ -115,7 +115,7 @@ def connector_environment(args: ConnectArgs) -> dict[str, pulumi.Input[str]]:
 
 def _networks(args: ConnectArgs) -> list[str]:
     """Those who use it, and each server that a connector uses."""
-    used = {KAFKA: True, CLICKHOUSE: args.writer_password is not None, MYSQL: args.debezium_password is not None}
+    used = {KAFKA: True, CLICKHOUSE: args.clickhouse_password is not None, MYSQL: args.debezium_password is not None}
     return [CONNECT, *(WITH_CONNECT[server] for server, is_used in used.items() if is_used)]
 
 
@@ -128,7 +128,7 @@ def _configs_topic(args: ConnectArgs) -> str:
     """
     if args.debezium_password is None:
         return "connect-configs"
-    return "connect-configs-debezium" if args.writer_password is None else "connect-configs-sink-debezium"
+    return "connect-configs-debezium" if args.clickhouse_password is None else "connect-configs-sink-debezium"
 
 
 def _authorization(password: str) -> str:

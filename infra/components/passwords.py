@@ -7,23 +7,9 @@ from typing import Final
 import pulumi
 import pulumi_random as random
 
+from infra.accounts import FORMERLY, SECRETS
+
 LENGTH: Final = 32
-USERS: Final = (
-    "mysql-root",
-    "mysql-admin",
-    "mysql-api",
-    "mysql-relay",
-    "mysql-aggregator",
-    "mysql-reconciler",
-    "mysql-debezium",
-    "clickhouse-admin",
-    "clickhouse-writer",
-    "clickhouse-reader",
-    "clickhouse-grafana",
-    "connect",
-    "grafana-admin",
-    "admin-token",
-)
 
 
 class Passwords(pulumi.ComponentResource):
@@ -32,7 +18,7 @@ class Passwords(pulumi.ComponentResource):
     def __init__(self, opts: pulumi.ResourceOptions | None = None) -> None:
         """Registers every secret."""
         super().__init__("millrace:stack:Passwords", "passwords", None, opts)
-        made = {user: self._password(user) for user in USERS}
+        made = {user: self._password(user) for user in SECRETS}
         self.of: Mapping[str, pulumi.Output[str]] = {
             user: pulumi.Output.secret(password.result) for user, password in made.items()
         }
@@ -48,13 +34,18 @@ class Passwords(pulumi.ComponentResource):
             min_lower=1,
             min_upper=1,
             min_numeric=1,
-            opts=self._kept,
+            opts=pulumi.ResourceOptions.merge(self._kept, _renamed(name)),
         )
 
     @property
     def _kept(self) -> pulumi.ResourceOptions:
         """The volumes outlive the stack, and nothing else opens them: `make down` leaves what is protected."""
         return pulumi.ResourceOptions(parent=self, protect=True)
+
+
+def _renamed(name: str) -> pulumi.ResourceOptions:
+    """What was generated under an earlier name is kept."""
+    return pulumi.ResourceOptions(aliases=[pulumi.Alias(name=FORMERLY[name])] if name in FORMERLY else None)
 
 
 def kafka_cluster_id(random_hex: str) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 import pulumi
 
+from infra.accounts import CLICKHOUSE_SERVICES, MYSQL_SERVICES
 from infra.components import clickhouse, connect, mysql, network
 
 Environment = dict[str, pulumi.Input[str]]
@@ -92,7 +93,7 @@ class Settings:
             "connectors-job": self.connect,
             "api": {
                 **self.mysql("api"),
-                **self.clickhouse("reader"),
+                **self.clickhouse("api"),
                 **({"MILLRACE_ADMIN_TOKEN": self.passwords["admin-token"]} if self.bootstrap_token else {}),
                 **self._clients,
             },
@@ -103,9 +104,9 @@ class Settings:
                 "RELAY_MODE": self.relay_mode,
             },
             "transformer": self.kafka,
-            "sink": {**self.kafka, **self.clickhouse("writer")},
-            "aggregator": {**self.mysql("aggregator"), **self.clickhouse("writer")},
-            "reconciler": {**self.mysql("reconciler"), **self.clickhouse("writer")},
+            "sink": {**self.kafka, **self.clickhouse("sink")},
+            "aggregator": {**self.mysql("aggregator"), **self.clickhouse("aggregator")},
+            "reconciler": {**self.mysql("reconciler"), **self.clickhouse("reconciler")},
         }
 
     @property
@@ -119,11 +120,12 @@ class Settings:
     @property
     def _analytics_users(self) -> Environment:
         """Passwords of the users whose rights the ClickHouse job looks at."""
-        users = ("writer", "reader", "grafana")
-        return {f"CLICKHOUSE_{user.upper()}_PASSWORD": self.passwords[f"clickhouse-{user}"] for user in users}
+        return {
+            f"CLICKHOUSE_{user.upper()}_PASSWORD": self.passwords[f"clickhouse-{user}"] for user in CLICKHOUSE_SERVICES
+        }
 
     @property
     def _service_users(self) -> Environment:
         """Passwords of the users that the database job makes."""
-        users = ("api", "relay", "aggregator", "reconciler", *(["debezium"] if self.relay_mode == "debezium" else []))
+        users = [user for user in MYSQL_SERVICES if user != "debezium" or self.relay_mode == "debezium"]
         return {f"MYSQL_{user.upper()}_PASSWORD": self.passwords[f"mysql-{user}"] for user in users}

@@ -11,10 +11,7 @@ import typer
 from services.cli.console import out, refuse
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from services.provision import Done, Tell
-    from services.provision.clickhouse import User
 
 app = typer.Typer(
     help="Make topics, schemas, accounts and connectors what they have to be; twice changes nothing.",
@@ -86,35 +83,20 @@ def clickhouse(wait: Wait = 60, json_output: Json = False) -> None:
     """Make the analytics database and its tables, and look whether its users can do what they should, and no more."""
     with _report(json_output) as tell:
         from services.provision.clickhouse import provision_clickhouse
-        from services.settings import BusinessSettings, ClickHouseSettings, load
+        from services.provision.clickhouse_users import USERS
+        from services.settings import (
+            AnalyticsReaderSettings,
+            BusinessSettings,
+            ClickHouseSettings,
+            ProvisionSettings,
+            load,
+        )
 
         zone = load(BusinessSettings).business_timezone
-        provision_clickhouse(load(ClickHouseSettings), zone, _clickhouse_users(), tell, wait)
-
-
-def _clickhouse_users() -> "list[User]":
-    from services.provision.clickhouse import User
-    from services.settings import AnalyticsReaderSettings, ProvisionSettings, load
-
-    reader, given = load(AnalyticsReaderSettings), load(ProvisionSettings)
-
-    def password(secret: "SecretStr | None") -> str | None:
-        return secret.get_secret_value() if secret else None
-
-    return [
-        User(
-            given.clickhouse_writer_user,
-            password(given.clickhouse_writer_password),
-            "CLICKHOUSE_WRITER_PASSWORD",
-            writes=True,
-        ),
-        User(
-            reader.clickhouse_reader_user or "reader",
-            password(reader.clickhouse_reader_password),
-            "CLICKHOUSE_READER_PASSWORD",
-        ),
-        User(given.clickhouse_grafana_user, password(given.clickhouse_grafana_password), "CLICKHOUSE_GRAFANA_PASSWORD"),
-    ]
+        given = vars(load(ProvisionSettings)) | vars(load(AnalyticsReaderSettings))
+        secrets = {user.name: given[user.setting.lower()] for user in USERS}
+        passwords = {name: secret.get_secret_value() for name, secret in secrets.items() if secret}
+        provision_clickhouse(load(ClickHouseSettings), zone, passwords, tell, wait)
 
 
 @app.command()

@@ -3,53 +3,47 @@
 The users themselves are declared in the server's configuration; this only looks.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
 from services.clients.clickhouse import ClickHouseError, Client, Failure, classify, connect
 from services.clients.clickhouse_schema import ClickHouseSchemaError, migrate_clickhouse
 from services.clients.named_sql import load
+from services.provision.clickhouse_users import UNDECIDED, USERS, User
 from services.provision.report import Done, ProvisionError, Tell
 from services.provision.waiting import answered
 from services.settings import ClickHouseSettings
 
 _SQL: Final = load("services.provision", "clickhouse.sql")
+_PROBES: Final = [name for name in _SQL if name != "session"]
 # ACCESS_DENIED, READONLY
 _NOT_ALLOWED: Final = frozenset({497, 164})
 _AUTHENTICATION_FAILED: Final = 516
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Somebody who works with ClickHouse; ``password`` None: it is not known here. ``setting`` names it."""
-
-    name: str
-    password: str | None
-    setting: str
-    writes: bool = False
+# What a mutation ends with that was not refused for want of a right: it names a column that no table has.
+_NO_COLUMN: Final = "provision_names_no_column"
+_UNKNOWN_IDENTIFIER: Final = 47
 
 
 def provision_clickhouse(
-    settings: ClickHouseSettings, zone: str, users: Iterable[User], tell: Tell, seconds: float
+    settings: ClickHouseSettings, zone: str, passwords: Mapping[str, str], tell: Tell, seconds: float
 ) -> None:
-    """Waits for ClickHouse, makes database and schema, and looks at each user's rights.
+    """Waits for ClickHouse, makes database and schema, and looks at the rights of each user whose password is known.
 
     Raises ProvisionError. When it dies in it, it is run again.
     """
     try:
-        _provision(settings, zone, users, tell, seconds)
+        _provision(settings, zone, passwords, tell, seconds)
     except ClickHouseSchemaError as unusable:
         raise ProvisionError(str(unusable)) from None
     except ClickHouseError as error:
         raise ProvisionError(f"ClickHouse refused, or went away: {_words(error)}") from None
 
 
-def _provision(settings: ClickHouseSettings, zone: str, users: Iterable[User], tell: Tell, seconds: float) -> None:
-    admin = User(
-        settings.clickhouse_user, settings.clickhouse_password.get_secret_value(), "CLICKHOUSE_USER and _PASSWORD"
-    )
-    client = _reach(settings, admin, seconds)
+def _provision(
+    settings: ClickHouseSettings, zone: str, passwords: Mapping[str, str], tell: Tell, seconds: float
+) -> None:
+    password = settings.clickhouse_password.get_secret_value()
+    client = _reach(settings, settings.clickhouse_user, password, "CLICKHOUSE_USER and _PASSWORD", seconds)
     try:
         applied = migrate_clickhouse(client, zone)
     finally:
@@ -57,35 +51,50 @@ def _provision(settings: ClickHouseSettings, zone: str, users: Iterable[User], t
     tell(
         Done("ClickHouse schema", "altered", ", ".join(applied)) if applied else Done("ClickHouse schema", "unchanged")
     )
-    for user in users:
-        tell(_looked_at(settings, user, zone, seconds))
+    for user in USERS:
+        tell(_looked_at(settings, user, passwords.get(user.name), zone, seconds))
 
 
-def _looked_at(settings: ClickHouseSettings, user: User, zone: str, seconds: float) -> Done:
+def _looked_at(settings: ClickHouseSettings, user: User, password: str | None, zone: str, seconds: float) -> Done:
     what = f"ClickHouse user {user.name}"
-    if user.password is None:
+    if password is None:
         return Done(what, "not checked", f"{user.setting} is not set")
-    client = _reach(settings, user, seconds)
+    client = _reach(settings, user.name, password, user.setting, seconds)
     try:
-        known_as, zone_of_user = _session(client)
-        may = {right: _may(client, right) for right in ("read", "write", "change_schema")}
+        zone_of_user = str(client.query(_SQL["session"]).result_rows[0][0])
+        if zone_of_user != zone:
+            raise _wrong(user, f"has the session time zone {zone_of_user}, and the shop's day begins in {zone}")
+        for probe in _PROBES:
+            _probe(client, user, probe)
     finally:
         client.close()
-    if zone_of_user != zone:
-        raise _wrong(user, f"has the session time zone {zone_of_user}, and the shop's day begins in {zone}")
-    if not may["read"]:
-        raise _wrong(user, "cannot read the analytics")
-    if may["write"] is not user.writes:
-        raise _wrong(user, "cannot write the analytics" if user.writes else "can write, although it is to read only")
-    # an engine without users of its own, behind a front that knows readers from writers, can refuse no more than that
-    if may["change_schema"] and (known_as == user.name or not user.writes):
-        raise _wrong(user, "can drop tables, which only the schema's owner is to")
-    return Done(what, "checked", _in_words(user, may["change_schema"]))
+    return Done(what, "checked", f"may {', '.join(map(_in_words, sorted(user.may)))}, and no more")
 
 
-def _in_words(user: User, changes_schema: bool) -> str:
-    does = "reads and writes" if user.writes else "reads, cannot write"
-    return f"{does}; this server cannot keep it from changing the schema" if changes_schema else does
+def _probe(client: Client, user: User, probe: str) -> None:
+    """Raises ProvisionError when the server lets the user do what it is not to, or refuses what it has to do."""
+    refused = _refusal(client, _SQL[probe])
+    if refused and probe in user.may:
+        raise _wrong(user, f"cannot {_in_words(probe)} ({_words(refused)})")
+    if not refused and probe not in user.may | UNDECIDED:
+        raise _wrong(user, f"can {_in_words(probe)}, which it is not to")
+
+
+def _refusal(client: Client, sql: str) -> ClickHouseError | None:
+    """The server's answer where it is that a right is missing."""
+    try:
+        client.command(sql)
+    except ClickHouseError as error:
+        code = getattr(error, "code", None)
+        if code in _NOT_ALLOWED:
+            return error
+        if code != _UNKNOWN_IDENTIFIER or _NO_COLUMN not in sql:
+            raise
+    return None
+
+
+def _in_words(probe: str) -> str:
+    return probe.replace("_", " ")
 
 
 def _wrong(user: User, what: str) -> ProvisionError:
@@ -94,37 +103,17 @@ def _wrong(user: User, what: str) -> ProvisionError:
     )
 
 
-def _session(client: Client) -> tuple[str, str]:
-    """The name the server itself has for this user, and its session's time zone."""
-    name, zone = client.query(_SQL["session"]).result_rows[0]
-    return str(name), str(zone)
-
-
-def _may(client: Client, right: str) -> bool:
-    try:
-        client.command(_SQL[right])
-    except ClickHouseError as error:
-        if getattr(error, "code", None) in _NOT_ALLOWED:
-            return False
-        raise
-    return True
-
-
-def _reach(settings: ClickHouseSettings, user: User, seconds: float) -> Client:
-    """A client, once the server answers."""
+def _reach(settings: ClickHouseSettings, user: str, password: str, setting: str, seconds: float) -> Client:
+    """A client, once the server answers. `setting` names what the password is given by."""
     try:
         return answered(
-            lambda: connect(
-                settings.url, user=user.name, password=user.password or "", database=settings.clickhouse_database
-            ),
+            lambda: connect(settings.url, user=user, password=password, database=settings.clickhouse_database),
             lambda error: classify(error) is Failure.RETRY,
             seconds,
         )
     except ClickHouseError as error:
         if getattr(error, "code", None) == _AUTHENTICATION_FAILED:
-            raise ProvisionError(
-                f"ClickHouse at {settings.url} refuses the user {user.name}: see {user.setting}"
-            ) from None
+            raise ProvisionError(f"ClickHouse at {settings.url} refuses the user {user}: see {setting}") from None
         if classify(error) is not Failure.RETRY:
             raise
         raise ProvisionError(
@@ -133,4 +122,4 @@ def _reach(settings: ClickHouseSettings, user: User, seconds: float) -> Client:
 
 
 def _words(error: ClickHouseError) -> str:
-    return " ".join(str(error).split())[:300]
+    return " ".join(str(error).split())[:500]

@@ -118,7 +118,7 @@ class ClickHouseSettings(Group):
 class AnalyticsReaderSettings(ClickHouseSettings):
     """What only reads: falls back to the writing user where no reader is named."""
 
-    clickhouse_reader_user: str | None = Field(None, description="reading user of the API (default: CLICKHOUSE_USER)")
+    clickhouse_reader_user: str | None = Field(None, description="user who only looks (default: CLICKHOUSE_USER)")
     clickhouse_reader_password: SecretStr | None = Field(None, description="the reading user's password")
 
     @property
@@ -275,17 +275,26 @@ class ObservabilitySettings(Group):
 
 
 class ProvisionSettings(Group):
-    """What `millrace provision` gives the accounts that it makes; a service knows its own as MYSQL_PASSWORD."""
+    """What `millrace provision` gives the accounts that it makes, and looks at ClickHouse's users with.
+
+    A service knows its own as MYSQL_PASSWORD and CLICKHOUSE_PASSWORD.
+    """
 
     mysql_api_password: SecretStr | None = Field(None, description="password of the MySQL account api")
     mysql_relay_password: SecretStr | None = Field(None, description="password of the MySQL account relay")
     mysql_aggregator_password: SecretStr | None = Field(None, description="password of the MySQL account aggregator")
     mysql_reconciler_password: SecretStr | None = Field(None, description="password of the MySQL account reconciler")
     mysql_debezium_password: SecretStr | None = Field(None, description="password of the MySQL account debezium")
-    clickhouse_writer_user: str = Field("writer", description="ClickHouse user of sink, aggregator and reconciler")
-    clickhouse_writer_password: SecretStr | None = Field(None, description="its password")
-    clickhouse_grafana_user: str = Field("grafana", description="ClickHouse user of Grafana")
-    clickhouse_grafana_password: SecretStr | None = Field(None, description="its password")
+    clickhouse_sink_password: SecretStr | None = Field(None, description="password of the ClickHouse user sink")
+    clickhouse_connect_password: SecretStr | None = Field(None, description="password of the ClickHouse user connect")
+    clickhouse_aggregator_password: SecretStr | None = Field(
+        None, description="password of the ClickHouse user aggregator"
+    )
+    clickhouse_reconciler_password: SecretStr | None = Field(
+        None, description="password of the ClickHouse user reconciler"
+    )
+    clickhouse_api_password: SecretStr | None = Field(None, description="password of the ClickHouse user api")
+    clickhouse_grafana_password: SecretStr | None = Field(None, description="password of the ClickHouse user grafana")
 
     def mysql_passwords(self, accounts: Iterable[str]) -> dict[str, str]:
         """The passwords by account. Raises ValueError, naming the settings, where one is not set."""

@@ -105,7 +105,7 @@ def test_a_connector_is_given_every_variable_it_names(file: Path) -> None:
 def test_a_connector_is_given_nothing_else() -> None:
     program = captured(DEFAULT)
     allowed = re.compile(properties(program)["config.providers.env.param.allowlist.pattern"])
-    for other in ("PATH", "HOSTNAME", "KAFKA_HEAP_OPTS", "MYSQL_ROOT_PASSWORD", "CLICKHOUSE_WRITER_PASSWORD_OLD"):
+    for other in ("PATH", "HOSTNAME", "KAFKA_HEAP_OPTS", "MYSQL_ROOT_PASSWORD", "CLICKHOUSE_CONNECT_PASSWORD_OLD"):
         assert not allowed.fullmatch(other), other
 
 
@@ -140,16 +140,16 @@ SINK_ONLY, DEBEZIUM_ONLY, BOTH = {"sink": "connect"}, {"sink": "python", "relay"
 @pytest.mark.parametrize(
     ("keys", "secrets"),
     [
-        (SINK_ONLY, {"CLICKHOUSE_WRITER_PASSWORD"}),
+        (SINK_ONLY, {"CLICKHOUSE_CONNECT_PASSWORD"}),
         (DEBEZIUM_ONLY, {"MYSQL_DEBEZIUM_PASSWORD"}),
-        (BOTH, {"CLICKHOUSE_WRITER_PASSWORD", "MYSQL_DEBEZIUM_PASSWORD"}),
+        (BOTH, {"CLICKHOUSE_CONNECT_PASSWORD", "MYSQL_DEBEZIUM_PASSWORD"}),
     ],
 )
 def test_it_knows_the_passwords_of_what_runs_in_it(keys: dict[str, str], secrets: set[str]) -> None:
     program = captured(DEFAULT, **keys)
     assert {name for name in environment(program) if "PASSWORD" in name} == secrets
     allowed = re.compile(properties(program)["config.providers.env.param.allowlist.pattern"])
-    both = ("CLICKHOUSE_WRITER_PASSWORD", "MYSQL_DEBEZIUM_PASSWORD")
+    both = ("CLICKHOUSE_CONNECT_PASSWORD", "MYSQL_DEBEZIUM_PASSWORD")
     assert {name for name in both if allowed.fullmatch(name)} == secrets
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]  # no types are published
 
+from infra.accounts import CLICKHOUSE
 from infra.components.passwords import LENGTH
 from tests.infra.variants import DEFAULT, VARIANTS, Variant, captured, name
 from tests.support.stack import capture
@@ -112,7 +113,7 @@ def test_only_the_environment_is_a_secret_output() -> None:
 def test_clickhouse_gets_digests_not_passwords() -> None:
     program = captured(DEFAULT)
     texts = str(program.containers["clickhouse"].inputs)
-    for user in ("admin", "writer", "reader", "grafana"):
+    for user in CLICKHOUSE:
         secret = program.generated[f"clickhouse-{user}"]
         assert secret not in texts
         assert hashlib.sha256(secret.encode()).hexdigest() in texts

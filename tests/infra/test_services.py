@@ -126,8 +126,8 @@ def test_each_process_is_its_own_user_of_the_databases() -> None:
         "connectors-job": None,
     }  # fmt: skip
     assert {one: given.get("CLICKHOUSE_USER") for one, given in users.items()} == {
-        "api": "reader", "relay": None, "transformer": None, "sink": "writer", "aggregator": "writer",
-        "reconciler": "writer", "topics-job": None, "database-job": None, "clickhouse-job": "admin",
+        "api": "api", "relay": None, "transformer": None, "sink": "sink", "aggregator": "aggregator",
+        "reconciler": "reconciler", "topics-job": None, "database-job": None, "clickhouse-job": "admin",
         "connectors-job": None,
     }  # fmt: skip
 

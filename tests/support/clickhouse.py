@@ -6,12 +6,16 @@ import json
 import os
 import secrets
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import httpx
 
+from infra.accounts import CLICKHOUSE
+from infra.components.clickhouse import DATABASE, users_document
 from tests.support import servers
 from tests.support.process import Subprocess, wait_until
 
@@ -33,25 +37,34 @@ class Front:
         self.data = folder / "clickhouse"
         self.timezone = timezone
         self._folder = folder
-        self._users_file = folder / "users.json"
         self._address_file = folder / "address"
-        self.writer_password, self.reader_password = secrets.token_hex(8), secrets.token_hex(8)
-        users: dict[str, dict[str, Any]] = {
-            "writer": {"password": self.writer_password, "settings": {"max_partitions_per_insert_block": 1000}},
-            "reader": {"password": self.reader_password, "readonly": True, "limits": READER_LIMITS},
-        }
-        self._users_file.write_text(json.dumps(users))
+        self._users = self._declare_users()
         self._address_file.unlink(missing_ok=True)
         self.process = Subprocess(
             self.command(), folder / "clickhouse.log", {"PYTHONPATH": str(engine)} if engine else None
         )
         self.port = self.process.wait_ready(self._ready, "the ClickHouse front")
 
+    def _declare_users(self) -> Path:
+        """A credentials file, as the demo has one."""
+        self.writer_password, self.reader_password = secrets.token_hex(8), secrets.token_hex(8)
+        users: dict[str, dict[str, Any]] = {
+            "writer": {"password": self.writer_password, "settings": {"max_partitions_per_insert_block": 1000}},
+            "reader": {"password": self.reader_password, "readonly": True, "limits": READER_LIMITS},
+        }
+        path = self._folder / "users.json"
+        path.write_text(json.dumps(users))
+        return path
+
+    def account(self, user: str) -> tuple[str, str]:
+        """Name and password for the program of this name: here they are all the writer."""
+        return self.writer, self.writer_password
+
     def command(self) -> list[str]:
         """The module and arguments that start it."""
         return [
             "services.embedded.clickhouse",
-            *("--data", str(self.data), "--users", str(self._users_file), "--port", "0"),
+            *("--data", str(self.data), "--users", str(self._users), "--port", "0"),
             *("--timezone", self.timezone, "--address-file", str(self._address_file)),
             *("--parent-pid", str(os.getpid())),
         ]
@@ -90,6 +103,45 @@ class Front:
     def thaw(self) -> None:
         """Ends `freeze`."""
         self.process.process.send_signal(signal.SIGCONT)
+
+
+class StackFront(Front):
+    """A front with the stack's own users and their grants, in the given databases: the file that the stack uploads.
+
+    `writer` is `admin`, who may everything, for what tests do to the data by hand.
+    """
+
+    writer = "admin"
+
+    def __init__(self, folder: Path, timezone: str, databases: Sequence[str] = (DATABASE,)) -> None:
+        """As Front."""
+        self._databases = databases
+        super().__init__(folder, timezone)
+
+    def _declare_users(self) -> Path:
+        self._passwords = {user: secrets.token_hex(8) for user in CLICKHOUSE}
+        self.writer_password, self.reader_password = self._passwords["admin"], self._passwords["reader"]
+        path = self._folder / "users.d"
+        path.mkdir(exist_ok=True)
+        (path / "millrace.xml").write_text(self.users_document())
+        return path
+
+    def users_document(self) -> str:
+        """The file, with the grants of every database."""
+        rendered = [
+            ElementTree.fromstring(users_document(self._passwords, self.timezone, database))  # noqa: S314 - our own
+            for database in self._databases
+        ]
+        for other in rendered[1:]:
+            for grants in other.iterfind("users/*/grants/.."):
+                held = rendered[0].find(f"users/{grants.tag}/grants")
+                assert held is not None
+                held.extend(grants.iterfind("grants/query"))
+        return ElementTree.tostring(rendered[0], encoding="unicode")
+
+    def account(self, user: str) -> tuple[str, str]:
+        """Name and password of the user that this program has in the stack."""
+        return user, self._passwords[user]
 
 
 class Server(Front):
@@ -137,8 +189,11 @@ def start_front(tmp_path: Path, timezone: str = "UTC", engine: Path | None = Non
     return Front(tmp_path, timezone, engine)
 
 
-def start_clickhouse(tmp_path: Path, timezone: str) -> Front:
-    """The server of the run, where there is one and this is its time zone; else an embedded one as `start_front`."""
+def start_clickhouse(tmp_path: Path, timezone: str, databases: Sequence[str] = (DATABASE,)) -> Front:
+    """The server of the run, where there is one and this is its time zone; else a front with the stack's users.
+
+    The front's users have their rights in `databases`; on the server every program is its one user.
+    """
     if servers.CLICKHOUSE and timezone == "UTC":
         return Server(servers.CLICKHOUSE)
-    return start_front(tmp_path, timezone)
+    return StackFront(tmp_path, timezone, databases)

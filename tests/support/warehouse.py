@@ -144,13 +144,13 @@ class Warehouse:
 
 
 @contextmanager
-def warehouse(front: Front, zone: str) -> Iterator[Warehouse]:
-    """A new database with the project's schema; gone afterwards."""
+def warehouse(front: Front, zone: str, database: str | None = None) -> Iterator[Warehouse]:
+    """A new database with the project's schema, of this name or one of its own; gone afterwards."""
     client = connect(
         front.url,
         user=front.writer,
         password=front.writer_password,
-        database=f"analytics_{os.getpid()}_{next(_numbers)}",
+        database=database or f"analytics_{os.getpid()}_{next(_numbers)}",
     )
     migrate_clickhouse(client, zone)
     try:

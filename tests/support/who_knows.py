@@ -5,27 +5,32 @@ Secrets by their name in infra/components/passwords.py. A digest of a secret cou
 
 from __future__ import annotations
 
+ANALYTICS_USERS = {
+    f"clickhouse-{user}"
+    for user in ("admin", "sink", "connect", "aggregator", "reconciler", "api", "reader", "grafana")
+}  # fmt: skip
+
 SHOWN: dict[str, set[str]] = {
     "mysql": {"mysql-root", "mysql-admin"},
     "grafana": {"grafana-admin", "clickhouse-grafana"},
     "database-job": {"mysql-root", "mysql-api", "mysql-relay", "mysql-aggregator", "mysql-reconciler"},
-    "clickhouse-job": {"clickhouse-admin", "clickhouse-writer", "clickhouse-reader", "clickhouse-grafana"},
+    "clickhouse-job": ANALYTICS_USERS,
     "connectors-job": {"connect"},
-    "api": {"mysql-api", "clickhouse-reader", "admin-token"},
+    "api": {"mysql-api", "clickhouse-api", "admin-token"},
     "relay": {"mysql-relay"},
-    "sink": {"clickhouse-writer"},
-    "aggregator": {"mysql-aggregator", "clickhouse-writer"},
-    "reconciler": {"mysql-reconciler", "clickhouse-writer"},
+    "sink": {"clickhouse-sink"},
+    "aggregator": {"mysql-aggregator", "clickhouse-aggregator"},
+    "reconciler": {"mysql-reconciler", "clickhouse-reconciler"},
 }
 """What `docker inspect` shows, all of it in the environment. Of a container that is not named: nothing."""
 
 IN_FILES: dict[str, set[str]] = {
-    "clickhouse": {"clickhouse-admin", "clickhouse-writer", "clickhouse-reader", "clickhouse-grafana"},
+    "clickhouse": ANALYTICS_USERS,
     "kafka-connect": {"connect"},
 }
 """What is in its files, which `docker inspect` does not show."""
 
-WITH_SINK: dict[str, set[str]] = {"kafka-connect": {"clickhouse-writer"}}
+WITH_SINK: dict[str, set[str]] = {"kafka-connect": {"clickhouse-connect"}}
 """`sink: connect`: what is shown besides."""
 WITH_DEBEZIUM: dict[str, set[str]] = {
     "kafka-connect": {"mysql-debezium"},

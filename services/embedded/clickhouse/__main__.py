@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -21,9 +21,10 @@ from services.embedded.clickhouse.app import Front
 from services.embedded.clickhouse.engine import Engine
 from services.embedded.clickhouse.execution import Executor
 from services.embedded.clickhouse.querylog import QueryLog
+from services.embedded.clickhouse.rights import write_configuration
 from services.embedded.clickhouse.server_users import read_server_users
 from services.embedded.clickhouse.settings import identifier
-from services.embedded.clickhouse.users import read_users
+from services.embedded.clickhouse.users import Users, read_users
 from services.embedded.lifetime import StartError, fail, watch_parent, write_atomically
 
 PROGRAM: Final = "clickhouse"
@@ -80,16 +81,24 @@ def make_database(engine: Engine, name: str) -> None:
             connection.query(f"CREATE DATABASE IF NOT EXISTS {identifier(name)}", "Null")
 
 
+def read_declared(path: Path) -> tuple[Users, Mapping[str, Sequence[str]] | None]:
+    """The users of a folder users.d with their grants, or of a credentials file, which says nothing of grants."""
+    if not path.is_dir():
+        return read_users(path), None
+    declared = read_server_users(path)
+    return declared.users, declared.grants
+
+
 def serve(options: argparse.Namespace) -> None:
     """Serve until SIGTERM, SIGINT or the end of the parent; raises StartError when it cannot start."""
     if options.timezone not in zoneinfo.available_timezones():
         raise StartError(f"{options.timezone} is not a time zone; use a name such as Europe/Berlin (--timezone)")
-    users = read_server_users(options.users) if options.users.is_dir() else read_users(options.users)
+    users, grants = read_declared(options.users)
     listener = listen(options.host, options.port)
-    engine = Engine(options.data)
+    engine = Engine(options.data, write_configuration(options.data.resolve(), grants) if grants else None)
     make_database(engine, options.database)
     log = QueryLog(engine)
-    executor = Executor(engine, options.timezone, make_spool(engine.folder))
+    executor = Executor(engine, options.timezone, make_spool(engine.folder), holds_grants=grants is not None)
     front = Front(executor, users, log, engine.version)
     config = uvicorn.Config(
         front.application(),

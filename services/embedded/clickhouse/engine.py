@@ -65,12 +65,15 @@ class Connection:
 class Engine:
     """The engine on a data folder, which belongs to this process while it runs."""
 
-    def __init__(self, folder: Path) -> None:
-        """Lock the folder and load what is in it; raises StartError when another process has it or chDB is missing."""
+    def __init__(self, folder: Path, configuration: Path | None = None) -> None:
+        """Lock the folder and load what is in it, as `configuration` says (`rights.write_configuration`).
+
+        Raises StartError when another process has the folder, chDB is missing, or the configuration is not understood.
+        """
         self.folder = folder.resolve()
         self._lock = _lock_folder(self.folder)
         self._module = _load_chdb()
-        self._path = str(self.folder / "store")
+        self._path = str(self.folder / "store") + (f"?config-file={configuration}" if configuration else "")
         try:
             # Keeps the engine open between requests: it ends with its last connection.
             with _said_nothing():

@@ -10,10 +10,16 @@ from typing import Final
 
 from services.embedded.clickhouse.access import ReaderPolicy
 from services.embedded.clickhouse.engine import Connection, Engine, Result
-from services.embedded.clickhouse.errors import Code, QueryError
+from services.embedded.clickhouse.errors import Code, EngineError, QueryError
 from services.embedded.clickhouse.request import QueryRequest
+from services.embedded.clickhouse.rights import Rights, as_refused_to
 from services.embedded.clickhouse.sessions import Session, Sessions
-from services.embedded.clickhouse.settings import changed_for_one_request, set_statement, use_statement
+from services.embedded.clickhouse.settings import (
+    changed_for_one_request,
+    role_statement,
+    set_statement,
+    use_statement,
+)
 from services.embedded.clickhouse.statements import (
     Insert,
     brings_values,
@@ -63,8 +69,11 @@ def read_statement(request: QueryRequest, body: bytes) -> Statement:
 class Executor:
     """Runs statements, each in a connection of its own unless its session has one."""
 
-    def __init__(self, engine: Engine, timezone: str, spool: Path) -> None:
-        """`spool`: a folder for the data of INSERTs; its path has no characters that need quoting, no wildcards."""
+    def __init__(self, engine: Engine, timezone: str, spool: Path, holds_grants: bool = False) -> None:
+        """`spool`: a folder for the data of INSERTs; its path has no characters that need quoting, no wildcards.
+
+        `holds_grants`: the engine knows the users' roles.
+        """
         self._engine = engine
         self._timezone = timezone
         self._spool = spool
@@ -72,6 +81,7 @@ class Executor:
         self._sessions = Sessions()
         with contextlib.closing(engine.connect()) as connection:
             names = connection.query("SELECT name FROM system.table_functions", "TSVRaw").data.decode().split()
+            self._rights = Rights(connection) if holds_grants else None
         self._policy = ReaderPolicy(names)
 
     def run(self, request: QueryRequest, user: User, statement: Statement) -> Answer:
@@ -91,18 +101,19 @@ class Executor:
             with contextlib.closing(self._open(request, user)) as connection:
                 return self._execute(connection, request, user, statement)
         session.connection = self._engine.connect()
-        session.connection.query(self._settings_of(user), "Null")
+        session.connection.query(self._settings_of(user) + role_statement(user.role), "Null")
         return self._execute_kept(session.connection, request, user, statement)
 
     def _execute_kept(self, kept: Connection, request: QueryRequest, user: User, statement: Statement) -> Answer:
-        with changed_for_one_request(kept, request.settings, request.database):
+        with changed_for_one_request(kept, request.settings, request.database, user.role):
             return self._execute(kept, request, user, statement)
 
     def _open(self, request: QueryRequest, user: User) -> Connection:
         """A connection for one request, with the user's and the request's settings and database."""
         connection = self._engine.connect()
         try:
-            script = self._settings_of(user) + set_statement(request.settings) + use_statement(request.database)
+            script = self._settings_of(user) + set_statement(request.settings)
+            script += use_statement(request.database) + role_statement(user.role)
             # Last, for nothing can be set after it.
             if user.readonly:
                 script += "SET readonly = 1;"
@@ -121,10 +132,16 @@ class Executor:
             _refuse_unsafe(statement.sql)
         if user.readonly or not request.changes_allowed:
             self._policy.check(connection, statement.insert.target if statement.insert else statement.sql)
-        if statement.insert is not None:
-            result = self._insert(connection, statement.insert)
-            return Answer(_with_written(result, statement), "", timezone)
-        result = connection.query(statement.sql, request.default_format, request.params)
+        if self._rights:
+            text = statement.insert.target if statement.insert else statement.sql
+            self._rights.check(connection, user, statement.kind, text, request.database)
+        try:
+            if statement.insert is not None:
+                result = self._insert(connection, statement.insert)
+                return Answer(_with_written(result, statement), "", timezone)
+            result = connection.query(statement.sql, request.default_format, request.params)
+        except EngineError as error:
+            raise as_refused_to(user, error) from None
         shown = output_format(statement.sql, request.default_format) if has_output(statement.kind) else ""
         return Answer(_with_written(result, statement), shown, timezone)
 

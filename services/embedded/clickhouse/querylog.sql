@@ -26,8 +26,9 @@ CREATE TABLE IF NOT EXISTS millrace_log.query_log (
 ) ENGINE = MergeTree PARTITION BY toStartOfHour(event_time, 'UTC') ORDER BY event_time;
 
 -- name: create_view
--- The name that clients know; what is made in `system` is gone with the process, so only a view is there.
-CREATE OR REPLACE VIEW system.query_log AS SELECT * FROM millrace_log.query_log;
+-- The name that clients know; what is made in `system` is gone with the process, so only a view is there. Who may read it
+-- needs no right on what is behind it.
+CREATE OR REPLACE VIEW system.query_log DEFINER = CURRENT_USER SQL SECURITY DEFINER AS SELECT * FROM millrace_log.query_log;
 
 -- name: insert
 -- Append entries, one JSON object a line.

@@ -1,7 +1,7 @@
 """Users as a ClickHouse server declares them: the files of users.d, as far as the front can hold to them.
 
-What it cannot hold to is refused at the start rather than passed over, but grants: the front knows writers and readers
-only, and takes for a reader whoever's profile says `readonly`.
+What it cannot hold to is refused at the start rather than passed over. Grants are the engine's to hold (`rights`);
+besides, the front takes for a reader whoever's profile says `readonly`.
 
 In ClickHouse's documentation: users and roles settings, settings profiles, constraints on settings.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,10 +18,11 @@ from typing import Final
 # The files come from whoever runs the server.
 from xml.etree import ElementTree
 
+from services.embedded.clickhouse.rights import EVERYTHING, role_of
 from services.embedded.clickhouse.users import Limit, User, Users, digest_of
 from services.embedded.lifetime import StartError
 
-_PASSED_OVER: Final = {"quota", "grants", "access_management", "named_collection_control"}
+_PASSED_OVER: Final = {"quota", "access_management", "named_collection_control"}
 _EVERYBODY: Final = {"::/0", "0.0.0.0/0"}
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
 _DEFAULT: Final = "default"
@@ -37,7 +38,15 @@ class _Profile:
     fixed: set[str] = field(default_factory=set)
 
 
-def read_server_users(folder: Path) -> Users:
+@dataclass(frozen=True)
+class ServerUsers:
+    """The users, and their GRANTs by name, without TO."""
+
+    users: Users
+    grants: Mapping[str, Sequence[str]]
+
+
+def read_server_users(folder: Path) -> ServerUsers:
     """Read every *.xml of a folder, in the order of names.
 
     Raises:
@@ -53,7 +62,10 @@ def read_server_users(folder: Path) -> Users:
     if not users:
         raise StartError(f"{folder}: no *.xml there declares a user")
     try:
-        return Users({name: _user(element, profiles) for name, element in users.items()})
+        return ServerUsers(
+            Users({name: _user(element, profiles) for name, element in users.items()}),
+            {name: _grants(element) for name, element in users.items()},
+        )
     except _Wrong as error:
         raise StartError(f"{folder}: {error}") from error
 
@@ -101,7 +113,7 @@ def _user(element: ElementTree.Element, profiles: Mapping[str, ElementTree.Eleme
                 profile = _profile(_text(part), profiles)
             case "networks":
                 _check_networks(where, part)
-            case name if name not in _PASSED_OVER:
+            case name if name not in _PASSED_OVER | {"grants"}:
                 raise _Wrong(f"{where}: <{name}> is more than this front can do")
     if digest is None:
         raise _Wrong(f"{where}: password_sha256_hex is required")
@@ -114,7 +126,13 @@ def _user(element: ElementTree.Element, profiles: Mapping[str, ElementTree.Eleme
         frozenset(profile.fixed),
         # 1 forbids changing settings as well, 2 allows it
         adjusts=profile.readonly != 1,
+        role=role_of(element.tag),
     )
+
+
+def _grants(user: ElementTree.Element) -> list[str]:
+    declared = user.find("grants")
+    return [EVERYTHING] if declared is None else [_text(query) for query in declared.findall("query")]
 
 
 def _digest(where: str, text: str) -> bytes:

@@ -33,16 +33,27 @@ def set_statement(settings: Mapping[str, str]) -> str:
     return "SET " + ", ".join(f"{name} = {literal(value)}" for name, value in settings.items()) + ";"
 
 
-def use_statement(database: str) -> str:
-    """USE for a database; "" for none."""
+def use_statement(database: str, role: str = "") -> str:
+    """USE for a database in a connection that has this role; "" for none.
+
+    The statement USE wants a right on the database; a server takes the one that a request names from anybody.
+    """
     if not database:
         return ""
-    return f"USE {identifier(database)};"
+    use = f"USE {identifier(database)};"
+    return f"SET ROLE DEFAULT;{use}{role_statement(role)}" if role else use
+
+
+def role_statement(role: str) -> str:
+    """SET ROLE, which takes away every other role; "" for none."""
+    return f"SET ROLE {identifier(role)};" if role else ""
 
 
 @contextlib.contextmanager
-def changed_for_one_request(connection: Connection, settings: Mapping[str, str], database: str) -> Iterator[None]:
-    """Give a session's connection a request's settings and database, and put back what it had."""
+def changed_for_one_request(
+    connection: Connection, settings: Mapping[str, str], database: str, role: str
+) -> Iterator[None]:
+    """Give a session's connection, which has this role, a request's settings and database; put back what it had."""
     if not settings and not database:
         yield
         return
@@ -50,9 +61,10 @@ def changed_for_one_request(connection: Connection, settings: Mapping[str, str],
     before = connection.query(_CHANGED, "JSONCompactEachRow", {"names": names})
     previous_database, changed = json.loads(before.data)
     restore = dict.fromkeys(settings, "DEFAULT") | {name: literal(value) for name, value in changed}
-    undo = "".join(f"SET {name} = {value};" for name, value in restore.items()) + use_statement(previous_database)
+    undo = "".join(f"SET {name} = {value};" for name, value in restore.items())
+    undo += use_statement(previous_database, role)
     try:
-        connection.query(set_statement(settings) + use_statement(database), "Null")
+        connection.query(set_statement(settings) + use_statement(database, role), "Null")
         yield
     finally:
         connection.query(undo, "Null")

@@ -34,7 +34,8 @@ class User:
     """One user: `settings` hold unless a request overrides them, within `limits` and not those that are `fixed`.
 
     `digest` is the SHA-256 of the password. `adjusts` says whether requests may override settings at all. A limited
-    setting without a value of its own has the upper bound of its limit.
+    setting without a value of its own has the upper bound of its limit. `role`: what the engine calls its rights; ""
+    where the front knows writers and readers only.
     """
 
     name: str
@@ -44,6 +45,7 @@ class User:
     limits: Mapping[str, Limit] = field(default_factory=dict)
     fixed: Set[str] = frozenset()
     adjusts: bool = True
+    role: str = ""
 
     def initial_settings(self) -> dict[str, str]:
         """The settings that a connection of this user begins with."""

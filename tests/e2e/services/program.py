@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pulumi
 
+from infra.accounts import CLICKHOUSE
 from infra.components import images
-from infra.components.clickhouse import USERS, ClickHouse, ClickHouseArgs
+from infra.components.clickhouse import ClickHouse, ClickHouseArgs
 from infra.components.kafka import Kafka, KafkaArgs
 from infra.components.mysql import MySQL, MySQLArgs
 from infra.components.passwords import Passwords
@@ -32,7 +33,7 @@ def servers() -> None:
         site,
         ClickHouseArgs(
             image=image.clickhouse,
-            passwords={user: secret.of[f"clickhouse-{user}"] for user in USERS},
+            passwords={user: secret.of[f"clickhouse-{user}"] for user in CLICKHOUSE},
             port=ports["clickhouse"],
             native_port=None,
         ),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.observability.process import EXIT_OK, EXIT_UNUSABLE
-from tests.support.clickhouse import Front, start_front
+from tests.support.clickhouse import Front, StackFront
 from tests.support.databases import Template
 from tests.support.process import Subprocess, wait_until
 from tests.support.warehouse import Warehouse, order, warehouse
@@ -23,14 +23,14 @@ Start = Callable[..., Subprocess]
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    running = start_front(tmp_path_factory.mktemp("process"), ZONE)
+    running = StackFront(tmp_path_factory.mktemp("process"), ZONE)
     yield running
     running.stop()
 
 
 @pytest.fixture
 def store(front: Front) -> Iterator[Warehouse]:
-    with warehouse(front, ZONE) as made:
+    with warehouse(front, ZONE, "analytics") as made:
         yield made
 
 
@@ -38,13 +38,14 @@ def store(front: Front) -> Iterator[Warehouse]:
 def start(front: Front, store: Warehouse, tmp_path: Path) -> Iterator[Start]:
     """Starts an aggregator on the store, with leases in a new database."""
     started: list[Subprocess] = []
+    user, password = front.account("aggregator")
 
     def start_one(**settings: str) -> Subprocess:
         environment = {
             "DATABASE_URL": url,
             "CLICKHOUSE_HOST": front.url,
-            "CLICKHOUSE_USER": front.writer,
-            "CLICKHOUSE_PASSWORD": front.writer_password,
+            "CLICKHOUSE_USER": user,
+            "CLICKHOUSE_PASSWORD": password,
             "CLICKHOUSE_DATABASE": store.client.database or "",
             "BUSINESS_TIMEZONE": ZONE,
             "AGGREGATOR_INTERVAL": "0.05",

@@ -14,7 +14,7 @@ from services.api.app import create_app
 from services.clients.clickhouse import connect
 from services.clients.clickhouse_schema import migrate_clickhouse
 from services.settings import AnalyticsReaderSettings, ApiSettings
-from tests.support.clickhouse import Front, start_front
+from tests.support.clickhouse import Front, StackFront
 from tests.support.shop import SHOP, AppClient, Call
 
 ZONE = "America/New_York"
@@ -29,14 +29,14 @@ def today() -> date:
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    front = start_front(tmp_path_factory.mktemp("clickhouse"), ZONE)
+    front = StackFront(tmp_path_factory.mktemp("clickhouse"), ZONE)
     yield front
     front.stop()
 
 
 @pytest.fixture(scope="module")
 def writer(front: Front) -> Iterator[Client]:
-    client = connect(front.url, user="writer", password=front.writer_password, database="analytics")
+    client = connect(front.url, user=front.writer, password=front.writer_password, database="analytics")
     migrate_clickhouse(client, ZONE)
     _fill(client)
     yield client
@@ -87,13 +87,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 def client_of(front: Front, database: Engine, url: str) -> AppClient:
+    user, password = front.account("api")
     settings = AnalyticsReaderSettings.model_validate(
         {
             "clickhouse_host": url,
-            "clickhouse_user": "writer",
-            "clickhouse_password": "not-used-for-reading",
-            "clickhouse_reader_user": "reader",
-            "clickhouse_reader_password": front.reader_password,
+            "clickhouse_user": user,
+            "clickhouse_password": password,
         }
     )
     reader = ClickHouseReader(settings, ZoneInfo(ZONE))

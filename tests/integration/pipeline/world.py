@@ -57,12 +57,12 @@ class World:
 
     def start_clickhouse(self) -> Front:
         """ClickHouse with the project's schema, on the same data if it ran before."""
-        self.front = start_clickhouse(self.folder / "front", "UTC")
+        self.front = start_clickhouse(self.folder / "front", "UTC", [self.analytics])
         migrate_clickhouse(self.clickhouse(), "UTC")
         return self.front
 
     def clickhouse(self) -> clickhouse.Client:
-        """A writing client."""
+        """A client for what the test does by hand."""
         assert self.front is not None
         return clickhouse.connect(
             self.front.url, user=self.front.writer, password=self.front.writer_password, database=self.analytics
@@ -84,11 +84,12 @@ class World:
             "MILLRACE_DEMO_DATA": str(self.folder / "no-demo"),
             **settings,
         }
-        if self.front is not None:
+        if self.front is not None and process == "sink":
+            user, password = self.front.account(process)
             environment |= {
                 "CLICKHOUSE_HOST": self.front.url,
-                "CLICKHOUSE_USER": self.front.writer,
-                "CLICKHOUSE_PASSWORD": self.front.writer_password,
+                "CLICKHOUSE_USER": user,
+                "CLICKHOUSE_PASSWORD": password,
                 "CLICKHOUSE_DATABASE": self.analytics,
             }
         log = self.folder / f"{process}-{len(self._processes)}.log"

@@ -5,25 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 import pytest
 
-from services.clients.clickhouse import connect
+from services.clients.clickhouse import Client, connect
 from services.clients.clickhouse_schema import migrate_clickhouse
 from services.domain.stock import set_quantity
 from tests.integration.reconciler.shop import ZONE, Shop
 from tests.support.clickhouse import Front, start_clickhouse
 from tests.support.shop import SHOP
 
-_numbers = count(1)
+# Databases that are free; their users' rights are declared before the front starts.
+_free = [f"shop_{os.getpid()}_{number}" for number in range(3)]
 
 
 @pytest.fixture(scope="session")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """A running front."""
-    running = start_clickhouse(tmp_path_factory.mktemp("clickhouse"), ZONE)
+    running = start_clickhouse(tmp_path_factory.mktemp("clickhouse"), ZONE, _free)
     yield running
     running.stop()
 
@@ -45,14 +45,19 @@ def shop(front: Front, tmp_path: Path) -> Iterator[Shop]:
 @contextmanager
 def _open(front: Front, folder: Path) -> Iterator[Shop]:
     """A shop; its ClickHouse database is dropped afterwards."""
-    database = f"shop_{os.getpid()}_{next(_numbers)}"
-    client = connect(
-        front.url, user=front.writer, password=front.writer_password, database=database, session_timezone=ZONE
-    )
+    database = _free.pop()
+
+    def client_of(user: str, password: str) -> Client:
+        return connect(front.url, user=user, password=password, database=database, session_timezone=ZONE)
+
+    client = client_of(front.writer, front.writer_password)
     migrate_clickhouse(client, ZONE)
+    users = {name: client_of(*front.account(name)) for name in ("sink", "aggregator", "reconciler")}
     with SHOP.open(folder) as engine:
         for product in ("101", "102", "103"):
             set_quantity(engine, product, 100_000)
-        yield Shop(engine, client)
+        yield Shop(engine, client, users)
     client.command(f"DROP DATABASE {database}", use_database=False)
-    client.close()
+    for each in (client, *users.values()):
+        each.close()
+    _free.append(database)

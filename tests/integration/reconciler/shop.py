@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,16 +36,19 @@ class Shop:
 
     engine: Engine
     clickhouse: Client
+    """For what is done by hand: everything is allowed."""
+    users: Mapping[str, Client]
+    """The programs' own clients: sink, aggregator and reconciler, each with its rights."""
     in_flight_seconds: float = 0.0
     aggregator: Aggregator = field(init=False)
 
     def __post_init__(self) -> None:
         """The aggregator, ticked by hand, and without rechecks."""
-        self.aggregator = Aggregator(self.clickhouse, ZONE, recheck_after=())
+        self.aggregator = Aggregator(self.users["aggregator"], ZONE, recheck_after=())
 
     def sources(self) -> Sources:
         """Both sides, as the reconciler takes them."""
-        return Sources(self.engine, self.clickhouse, ZONE, self.in_flight_seconds)
+        return Sources(self.engine, self.users["reconciler"], ZONE, self.in_flight_seconds)
 
     def order(self, *items: tuple[str, int], user: str = "1") -> Order:
         """A new order of these products and quantities."""
@@ -81,7 +85,8 @@ class Shop:
     def deliver(self) -> None:
         """Takes every waiting event to ClickHouse."""
         if rows := self.relay():
-            self.clickhouse.raw_insert("orders_analytics", insert_block=b"\n".join(rows), fmt="JSONEachRow")
+            block = b"\n".join(rows)
+            self.users["sink"].raw_insert("orders_analytics", insert_block=block, fmt="JSONEachRow")
 
     def settle(self) -> None:
         """Delivers everything and brings the cubes up to it."""
@@ -102,7 +107,7 @@ class Shop:
     def differing_orders(self, in_flight_seconds: float = 0) -> Report:
         """The comparison of orders with raw rows alone."""
         report = Report()
-        compare_orders(Sources(self.engine, self.clickhouse, ZONE, in_flight_seconds), report)
+        compare_orders(Sources(self.engine, self.users["reconciler"], ZONE, in_flight_seconds), report)
         return report
 
     def update(self, *statements: sa.Update) -> None:

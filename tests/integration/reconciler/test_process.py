@@ -21,12 +21,13 @@ def test_it_mends_unasked_and_stops_when_told(shop: Shop, front: Front, tmp_path
     placed = place(shop)
     ghost(shop, placed)
     assert Kind.GHOST in {difference.kind for difference in shop.compare().differences}
+    user, password = front.account("reconciler")
     environment = {
         "DATABASE_URL": url_of(shop.engine),
         "BUSINESS_TIMEZONE": ZONE,
         "CLICKHOUSE_HOST": front.url,
-        "CLICKHOUSE_USER": front.writer,
-        "CLICKHOUSE_PASSWORD": front.writer_password,
+        "CLICKHOUSE_USER": user,
+        "CLICKHOUSE_PASSWORD": password,
         "CLICKHOUSE_DATABASE": shop.clickhouse.database or "",
         "VERIFY_METRICS_PORT": "0",
         "VERIFY_IN_FLIGHT": "0",

@@ -251,5 +251,5 @@ def test_a_worker_that_hangs_is_left(worker: FakeConnect) -> None:
 
 
 def test_placeholders_stay_placeholders(client: ConnectClient, worker: FakeConnect) -> None:
-    client.put_config("orders", {**CONFIG, "password": "${env:CLICKHOUSE_WRITER_PASSWORD}"})
-    assert "${env:CLICKHOUSE_WRITER_PASSWORD}" in json.dumps(client.config("orders"))
+    client.put_config("orders", {**CONFIG, "password": "${env:CLICKHOUSE_CONNECT_PASSWORD}"})
+    assert "${env:CLICKHOUSE_CONNECT_PASSWORD}" in json.dumps(client.config("orders"))

@@ -1,4 +1,4 @@
-"""Every ClickHouse query of the dashboards, run as the reading user on the embedded front against known orders."""
+"""Every ClickHouse query of the dashboards, run as Grafana's user on the embedded front against known orders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from services.aggregator.core import Aggregator
 from services.clients.clickhouse import ClickHouseError, Client, connect
 from services.clients.clickhouse_schema import migrate_clickhouse
-from tests.support.clickhouse import start_front
+from tests.support.clickhouse import StackFront
 from tests.support.process import wait_until
 from tests.support.warehouse import Item, Order, Warehouse, order
 from tests.unit.dashboards.boards import CLICKHOUSE, expanded, targets
@@ -58,15 +58,16 @@ def shop() -> list[Order]:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    front = start_front(tmp_path_factory.mktemp("grafana"), ZONE)
-    writer = connect(front.url, user="writer", password=front.writer_password, database="analytics")
+    front = StackFront(tmp_path_factory.mktemp("grafana"), ZONE)
+    writer = connect(front.url, user=front.writer, password=front.writer_password, database="analytics")
     migrate_clickhouse(writer, ZONE)
     bought = shop()
     store = Warehouse(writer, ZONE)
     store.insert(*bought)
     store.insert(bought[0], bought[4])  # delivered twice
     Aggregator(writer, ZONE).tick_until_clean()
-    client = connect(front.url, user="reader", password=front.reader_password, database="analytics")
+    user, password = front.account("grafana")
+    client = connect(front.url, user=user, password=password, database="analytics")
     yield client
     client.close()
     writer.close()
@@ -152,17 +153,17 @@ def test_what_clickhouse_was_busy_with(reader: Client) -> None:
     wait_until(lambda: len(logged("Most frequent ClickHouse queries")) == 2, "the statements in the log")
     often = logged("Most frequent ClickHouse queries")
     counted = {(row["user"], row["runs"], row["failed"]) for row in often}
-    assert counted == {("reader", 3, 0), ("reader", 1, 1)}
+    assert counted == {("grafana", 3, 0), ("grafana", 1, 1)}
     assert any("WHERE order_count > ?" in row["statement"] for row in often)
     (slow,) = logged("Slowest ClickHouse queries")
-    assert (slow["user"], slow["runs"]) == ("reader", 3)
+    assert (slow["user"], slow["runs"]) == ("grafana", 3)
     assert slow["longest_ms"] >= slow["p99_ms"] >= 0
     assert slow["rows_read"] > 0
     now = datetime.now(UTC)  # as the panels ask
     assert len(ask(reader, "Slowest ClickHouse queries", days=1, until=now)) == 10
     assert len(ask(reader, "Most frequent ClickHouse queries", days=1, until=now)) == 10
     minutes = ask(reader, "Time ClickHouse spent, by user", days=1, until=now)
-    assert {user for _, user, _ in minutes} >= {"reader", "writer"}
+    assert {user for _, user, _ in minutes} >= {"grafana", "admin"}
     assert sum(seconds for _, _, seconds in minutes) > 0
 
 

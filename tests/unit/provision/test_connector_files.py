@@ -47,8 +47,8 @@ OF_ITSELF = {"async_insert": "0"}
 # what infra gives the worker (infra/components/connect.py)
 PLACEHOLDER = re.compile(r"\$\{env:([A-Z_]+)\}")
 GIVEN = {
-    "CLICKHOUSE_WRITER_USER",
-    "CLICKHOUSE_WRITER_PASSWORD",
+    "CLICKHOUSE_CONNECT_USER",
+    "CLICKHOUSE_CONNECT_PASSWORD",
     "CLICKHOUSE_HOSTNAME",
     "CLICKHOUSE_HTTP_PORT",
     "CLICKHOUSE_DATABASE",

@@ -41,19 +41,20 @@ PROFILES = f"""
 """
 
 
-def user(name: str, profile: str, more: str = "") -> str:
+def user(name: str, profile: str, grants: str = "<query>GRANT SELECT ON analytics.*</query>") -> str:
+    declared = f"<grants>{grants}</grants>" if grants else ""
     return f"""
     <{name}>
         <password_sha256_hex>{sha256(name)}</password_sha256_hex>
         <networks><ip>::/0</ip></networks>
         <profile>{profile}</profile>
         <quota>default</quota>
-        <grants><query>GRANT SELECT ON analytics.*</query></grants>
-        {more}
+        {declared}
     </{name}>"""
 
 
-USERS = user("writer", "writers") + user("reader", "readers") + user("strict", "strict")
+# who is granted nothing in particular may do everything
+USERS = user("writer", "writers", grants="") + user("reader", "readers") + user("strict", "strict")
 
 
 def document(profiles: str = PROFILES, users: str = USERS) -> str:
@@ -63,7 +64,7 @@ def document(profiles: str = PROFILES, users: str = USERS) -> str:
 def read(folder: Path, *documents: str) -> Users:
     for number, text in enumerate(documents):
         (folder / f"{number}.xml").write_text(text)
-    return read_server_users(folder)
+    return read_server_users(folder).users
 
 
 class ServerFront(Front):
