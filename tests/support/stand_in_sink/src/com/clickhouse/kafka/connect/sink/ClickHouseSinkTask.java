@@ -30,7 +30,7 @@ import org.apache.kafka.connect.sink.SinkTask;
  * - start() asks the server, and ends the task for good when it does not answer;
  * - fourteen codes of ClickHouse, and a server that cannot be reached, have Connect deliver the same batch again;
  * - at any other code the whole batch is at fault: with errors.tolerance=all every record of it goes to the dead
- *   letters and the task goes on, otherwise the task ends.
+ *   letters and the task goes on (nowhere, without a topic for them), otherwise the task ends.
  */
 public final class ClickHouseSinkTask extends SinkTask {
     private static final Set<Integer> PASSING =
@@ -43,6 +43,7 @@ public final class ClickHouseSinkTask extends SinkTask {
             .build();
     private final JsonConverter json = new JsonConverter();
     private Map<String, String> given;
+    private boolean tolerant;
     private ErrantRecordReporter letters;
 
     /** ClickHouse refused; the message is its own text. */
@@ -65,7 +66,8 @@ public final class ClickHouseSinkTask extends SinkTask {
     public void start(Map<String, String> properties) {
         given = properties;
         json.configure(Map.of("schemas.enable", "false"), false);
-        letters = "all".equals(given.get("errors.tolerance")) ? context.errantRecordReporter() : null;
+        tolerant = "all".equals(given.get("errors.tolerance"));
+        letters = context.errantRecordReporter();
         try {
             ask("SELECT version()", new byte[0]);
         } catch (IOException | Refused error) {
@@ -100,10 +102,12 @@ public final class ClickHouseSinkTask extends SinkTask {
     }
 
     private void give(List<SinkRecord> batch, Exception reason) {
-        if (letters == null) {
+        if (!tolerant) {
             throw new RuntimeException(reason);
         }
-        batch.forEach(record -> letters.report(record, reason));
+        if (letters != null) {
+            batch.forEach(record -> letters.report(record, reason));
+        }
     }
 
     private byte[] lines(List<SinkRecord> batch) {
