@@ -47,7 +47,7 @@ def fetch(recipe: Recipe, log: Path) -> None:
     """Download what the recipe names unless it is there, and check it; raises ImagesError."""
     match recipe.downloads:
         case Maven() as maven:
-            _fetch_maven(maven, log)
+            maven_files(maven, log)
         case Wheels() as wheels:
             _fetch_wheels(wheels, log)
 
@@ -56,7 +56,7 @@ def downloaded(recipe: Recipe, log: Path, work: Path) -> list[Entry]:
     """What was downloaded, as files of the build context; archives are unpacked in the folder `work`."""
     match recipe.downloads:
         case Maven() as maven:
-            folder = _fetch_maven(maven, log)
+            folder = maven_files(maven, log)
             for archive in sorted((folder / "archives").iterdir()):
                 # Archives of one plugin each, which hold its folder.
                 unpack(archive, work / "plugins", maven.leave_out)
@@ -71,7 +71,8 @@ def _below(folder: Path, target: str) -> list[Entry]:
     return [Entry(f"{target}/{path.relative_to(folder).as_posix()}", path) for path in files]
 
 
-def _fetch_maven(maven: Maven, log: Path) -> Path:
+def maven_files(maven: Maven, log: Path) -> Path:
+    """The folder with `libs` and `archives`, downloaded unless it is there, and checked; raises ImagesError."""
     source = PROJECT / maven.folder
     made_of = [Entry(name, source / name) for name in ("SHA256SUMS", "pom.xml")]
     folder = CACHE / "maven" / digest(made_of, {})[:16]

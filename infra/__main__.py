@@ -87,6 +87,7 @@ settings = Settings(
     brokers=kafka.bootstrap,
     timezone=config.timezone,
     relay_mode=config.relay,
+    sink_mode=config.sink,
     local=config.bind.startswith("127."),
     trusted_proxies=config.trusted_proxies,
     bootstrap_token=config.bootstrap_admin_token,
@@ -106,11 +107,10 @@ needs = {
     "api": [database, analytics],
     "relay": [topics, database, *(connectors if wanted[DEBEZIUM_OUTBOX] else [])],
     "transformer": [topics],
+    "sink": [topics, analytics],
     "aggregator": [database, analytics],
     "reconciler": [topics, database, analytics, *connectors],
 }
-if config.sink == "python":
-    needs["sink"] = [topics, analytics]
 services = {
     name: Service(
         site,

@@ -65,16 +65,14 @@ class Config:
         brokers = tuple(broker(node + 1) for node in range(self.nodes))
         servers = ("mysql", "clickhouse", "prometheus", *(["kafka-connect"] if self.connect else []))
         pages = ("grafana", "kafka-ui") if self.images == "upstream" else ()
-        processes = ("api", "relay", "transformer", "aggregator", "reconciler")
-        sink = ("sink",) if self.sink == "python" else ()
+        processes = ("api", "relay", "transformer", "sink", "aggregator", "reconciler")
         jobs = ("topics-job", "database-job", "clickhouse-job", *(["connectors-job"] if self.connect else []))
-        return brokers + servers + pages + processes + sink + jobs
+        return brokers + servers + pages + processes + jobs
 
     @property
     def memory_limits(self) -> int:
         """MiB that all containers may use together, one job at a time."""
         absent = {"grafana", "kafkaUi"} if self.images == "local" else set()
-        absent |= {"sink"} if self.sink == "connect" else set()
         absent |= set() if self.connect else {"connect"}
         parts = sum(mib for name, mib in self.memory.items() if name not in absent)
         return parts + (self.nodes - 1) * self.memory["kafka"]
@@ -82,13 +80,8 @@ class Config:
     @property
     def published_ports(self) -> dict[str, int]:
         """Configuration key to port on this machine, of those this stack publishes."""
-        absent = set()
-        if self.sink == "connect":
-            absent.add("sinkMetrics")
-        if not self.connect:
-            absent.add("connect")
-        if self.images == "local":
-            absent |= {"clickhouseNative", "kafkaUi", "grafana"}
+        absent = {"clickhouseNative", "kafkaUi", "grafana"} if self.images == "local" else set()
+        absent |= set() if self.connect else {"connect"}
         used = {keys.port_key(name): port for name, port in self.ports.items() if name not in absent | {"kafka"}}
         for node in range(self.nodes):
             used[keys.port_key("kafka") + (f" (node {node + 1})" if node else "")] = self.ports["kafka"] + node

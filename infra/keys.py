@@ -54,7 +54,7 @@ PORTS: Final[Mapping[str, Key]] = {
         ("api", 3000, "HTTP API and dashboard"),
         ("relayMetrics", 9101, "metrics of the relay"),
         ("transformerMetrics", 9102, "metrics of the transformer"),
-        ("sinkMetrics", 9103, "metrics of the sink, with `sink: python`"),
+        ("sinkMetrics", 9103, "metrics of the sink"),
         ("aggregatorMetrics", 9104, "metrics of the aggregator"),
         ("reconcilerMetrics", 9105, "metrics of the reconciler"),
         ("mysql", 3306, "MySQL"),
@@ -106,7 +106,8 @@ KEYS: Final[Mapping[str, Key]] = {
         Key(
             "sink",
             "connect",
-            "what loads ClickHouse; `connect`: the official connector in Kafka Connect; `python`: the project's own",
+            "what loads ClickHouse; `connect`: the official connector in Kafka Connect, which the container sink "
+            "watches; `python`: the project's own",
             choices=("connect", "python"),
         ),
         Key(

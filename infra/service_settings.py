@@ -25,6 +25,7 @@ _OTHER_KEY: Final = {
     "MILLRACE_ADMIN_TOKEN": "bootstrapAdminToken",
     "PORT": keys.port_key("api"),
     "RELAY_MODE": "relay",
+    "SINK_MODE": "sink",
     "RELAY_METRICS_PORT": keys.port_key("relayMetrics"),
     "TRANSFORMER_METRICS_PORT": keys.port_key("transformerMetrics"),
     "SINK_METRICS_PORT": keys.port_key("sinkMetrics"),

@@ -33,6 +33,7 @@ class Settings:
     brokers: str
     timezone: str
     relay_mode: str
+    sink_mode: str
     local: bool
     trusted_proxies: str = ""
     bootstrap_token: bool = True
@@ -104,7 +105,7 @@ class Settings:
                 "RELAY_MODE": self.relay_mode,
             },
             "transformer": self.kafka,
-            "sink": {**self.kafka, **self.clickhouse("sink")},
+            "sink": {**self.kafka, **self.clickhouse("sink"), **self._watched, "SINK_MODE": self.sink_mode},
             "aggregator": {**self.mysql("aggregator"), **self.clickhouse("aggregator")},
             "reconciler": {**self.mysql("reconciler"), **self.clickhouse("reconciler")},
         }
@@ -116,6 +117,11 @@ class Settings:
             return {"API_TRUSTED_PROXIES": self.trusted_proxies}
         # clients on this machine all come from the address of the network's gateway: as one client
         return {"API_WRITES_PER_SECOND": "0"} if self.local else {}
+
+    @property
+    def _watched(self) -> Environment:
+        """The way to the connector that the sink watches, where one loads the rows."""
+        return self.connect if self.sink_mode == "connect" else {}
 
     @property
     def _analytics_users(self) -> Environment:

@@ -9,7 +9,7 @@ _PROCESSES = {
     "api": "Take orders over HTTP and answer analytics questions.",
     "relay": "Move events from the outbox to Kafka, in order, each aggregate's without a gap.",
     "transformer": "Turn order and payment events into analytics rows.",
-    "sink": "Load analytics rows into ClickHouse (in the stack, Kafka Connect does).",
+    "sink": "Load analytics rows into ClickHouse, or watch the connector that does (SINK_MODE).",
     "aggregator": "Keep the exact cubes behind the views.",
     "reconciler": "Run verify --repair on a schedule.",
 }

@@ -9,12 +9,13 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
 
-__all__ = ["ClickHouseError", "Client", "Failure", "classify", "connect"]
+__all__ = ["ClickHouseError", "Client", "Failure", "classify", "connect", "may_be_a_rows"]
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _REFUSED_ROW = frozenset(
     {
         6,  # CANNOT_PARSE_TEXT
+        25,  # CANNOT_PARSE_ESCAPE_SEQUENCE: half a surrogate pair
         26,  # CANNOT_PARSE_QUOTED_STRING
         27,  # CANNOT_PARSE_INPUT_ASSERTION_FAILED
         38,  # CANNOT_PARSE_DATE
@@ -53,6 +54,24 @@ _RETRY = frozenset(
         999,  # KEEPER_EXCEPTION
     }
 )
+_NO_ROWS_FAULT = frozenset(
+    {
+        16,  # NO_SUCH_COLUMN_IN_TABLE
+        36,  # BAD_ARGUMENTS
+        47,  # UNKNOWN_IDENTIFIER
+        60,  # UNKNOWN_TABLE
+        62,  # SYNTAX_ERROR
+        81,  # UNKNOWN_DATABASE
+        115,  # UNKNOWN_SETTING
+        164,  # READONLY
+        192,  # UNKNOWN_USER
+        193,  # WRONG_PASSWORD
+        194,  # REQUIRED_PASSWORD
+        452,  # SETTING_CONSTRAINT_VIOLATION
+        497,  # ACCESS_DENIED
+        516,  # AUTHENTICATION_FAILED
+    }
+)
 _TOO_MANY_PARTS = 252  # merges are behind, or one block spans too many partitions: only the text tells them apart
 _TOO_MANY_PARTITIONS = "Too many partitions"
 _HTTP_STATUS = re.compile(r"status (\d{3})\b")
@@ -81,6 +100,17 @@ def classify(error: BaseException) -> Failure:
     if error.code in _REFUSED_ROW:
         return Failure.REFUSED
     return Failure.RETRY if error.code in _RETRY else Failure.FAULT
+
+
+def may_be_a_rows(error: BaseException) -> bool:
+    """Whether a FAULT could be one of the inserted rows' own: its code is the engine's and none of those that say
+    that the statement, the table or a right is at fault."""
+    return (
+        isinstance(error, Error)
+        and error.code is not None
+        and error.code not in _NO_ROWS_FAULT
+        and classify(error) is not Failure.RETRY
+    )
 
 
 def _without_code(error: Error) -> Failure:

@@ -18,10 +18,12 @@ from services.settings import ConnectSettings
 
 T = TypeVar("T")
 
-_CONFLICT, _NOT_FOUND, _UNAUTHORIZED = 409, 404, 401
+SINK_CONNECTOR: Final = "clickhouse-sink-orders"
+"""What loads ClickHouse in the stack with `sink: connect`."""
+_CAUSE: Final = "Caused by: "
+_CONFLICT, _NOT_FOUND, _UNAUTHORIZED, _OK_BELOW = 409, 404, 401, 300
 _SECONDS_OF_REBALANCE: Final = 60
 _LONGEST_MESSAGE: Final = 500
-_OK_BELOW: Final = 300
 
 
 class ConnectError(Exception):
@@ -95,6 +97,13 @@ class ConnectorStatus:
         ]
         return tuple(connector + tasks)
 
+    @property
+    def cause(self) -> str:
+        """What ended it, in one line: what a stack trace ends with says most. Empty where nothing FAILED."""
+        traces = [self.trace, *(task.trace for task in self.tasks)]
+        causes = [line for trace in traces for line in (trace or "").splitlines() if line.startswith(_CAUSE)]
+        return causes[-1].removeprefix(_CAUSE)[:_LONGEST_MESSAGE] if causes else "; ".join(self.failures)
+
 
 @dataclass(frozen=True, slots=True)
 class Offset:
@@ -115,6 +124,11 @@ class Plugin:
     class_name: str
     type: str
     version: str
+
+
+def sink_group(connector: str) -> str:
+    """The consumer group that Connect gives a sink connector."""
+    return f"connect-{connector}"
 
 
 class ConnectClient:

@@ -237,6 +237,17 @@ class BatchConsumer:
             self._consumer.consume(1, 0.05)
         self._consumer.close()
 
+    def ends(self) -> dict[Place, int]:
+        """The ends of its partitions now; empty while it has none, or the broker does not answer for all."""
+        try:
+            return {place: self._marks(place)[1] for place in list(self._next)}
+        except KafkaException:
+            return {}
+
+    def reached(self, ends: dict[Place, int]) -> bool:
+        """Whether it has read so far in each of its partitions; others are somebody else's to read."""
+        return all(position >= ends.get(place, 0) for place, position in self._next.items())
+
     def lag(self) -> dict[Place, int]:
         """Messages not yet read, by partition, as the last fetch saw it; partitions without a fetch are left out."""
         found: dict[Place, int] = {}

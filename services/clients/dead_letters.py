@@ -4,16 +4,18 @@
 topic goes without its value; the origin in the headers says where to find that.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NoReturn
 
 from confluent_kafka import Message
 
 from services.clients.backoff import Backoff
 from services.clients.batches import Pause
 from services.clients.delivery import ConfirmedProducer
+from services.clients.letter_limit import LetterLimit
 from services.clients.messages import Fate, Headers, Outgoing
 from services.observability import metrics
 from services.observability.logging import get_logger
@@ -28,6 +30,8 @@ VALUE_LEFT_OUT: Final = "millrace.error.value.left.out"
 
 _REASON_CHARACTERS: Final = 2000
 _KEY_CHARACTERS: Final = 64
+_AT_THE_LIMIT_SECONDS: Final = 5.0
+_TOLD_AGAIN_SECONDS: Final = 60.0
 
 log = get_logger()
 
@@ -43,15 +47,18 @@ class DeadLetter:
 class DeadLetters:
     """Puts letters into the dead letter topics of where they come from."""
 
-    def __init__(self, producer: ConfirmedProducer, processor: str, suffix: str) -> None:
-        self._producer, self._processor, self._suffix = producer, processor, suffix
+    def __init__(self, producer: ConfirmedProducer, processor: str, suffix: str, limit: LetterLimit) -> None:
+        self._producer, self._processor, self._suffix, self._limit = producer, processor, suffix, limit
 
     def store(self, letters: Sequence[DeadLetter], pause: Pause) -> None:
-        """When it returns every letter is on every replica in sync. Waits as long as that takes.
+        """When it returns every letter is on every replica in sync. Waits as long as that takes; at the
+        limit for ever, until `pause` raises.
 
         When the process dies in it, letters may be in their topic although their offsets are not committed: they are
         put there once more.
         """
+        if not self._limit.admits(len(letters)):
+            self._hold(letters, pause)
         waiting = [self._letter(letter) for letter in letters]
         backoff = Backoff()
         while waiting:
@@ -68,6 +75,23 @@ class DeadLetters:
             if len(left) == len(waiting):
                 pause(backoff.failed())
             waiting = left
+
+    def _hold(self, letters: Sequence[DeadLetter], pause: Pause) -> NoReturn:
+        """Says once a minute that the messages wait."""
+        metrics.DEAD_LETTER_LIMIT.labels(self._processor).set(1)
+        told_at = 0.0
+        while True:
+            if time.monotonic() >= told_at:
+                told_at = time.monotonic() + _TOLD_AGAIN_SECONDS
+                log.error(
+                    "too many dead letters: these and all later messages wait",
+                    waiting=len(letters),
+                    limit=self._limit.most,
+                    why=letters[0].reason,
+                    remedy=f"mend what writes {letters[0].message.topic()}, then start this process with a higher "
+                    "DEAD_LETTER_LIMIT (0: none), which puts aside what is bad and goes on",
+                )
+            pause(_AT_THE_LIMIT_SECONDS)
 
     def _letter(self, letter: DeadLetter) -> Outgoing:
         message = letter.message

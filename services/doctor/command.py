@@ -10,10 +10,10 @@ from sqlalchemy.engine import Engine
 
 from services import events
 from services.clients import clickhouse, database
-from services.clients.connect import ConnectClient
+from services.clients.connect import SINK_CONNECTOR, ConnectClient, sink_group
 from services.doctor.check import Check, Probing
 from services.doctor.cluster import KafkaCluster
-from services.doctor.connectors import OUTBOX_CONNECTOR, SINK_CONNECTOR, Connectors
+from services.doctor.connectors import OUTBOX_CONNECTOR, Connectors
 from services.doctor.containers import Containers
 from services.doctor.dashboards import Dashboards
 from services.doctor.engine import DockerEngine
@@ -45,7 +45,9 @@ from services.settings import (
 _MOST_REPLICAS: Final = 3
 _ANSWER_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 0.2
-_ALWAYS: Final = ("mysql", "clickhouse", "api", "relay", "transformer", "aggregator", "reconciler", "prometheus")
+_ALWAYS: Final = (
+    *("mysql", "clickhouse", "api", "relay", "transformer", "sink", "aggregator", "reconciler", "prometheus"),
+)
 _PAGES: Final = ("grafana", "kafka-ui")
 """In the upstream images only."""
 
@@ -151,15 +153,14 @@ class Installation:
             load(TransformerSettings).kafka_consumer_group_id, "transformer", (ORDER_EVENTS, PAYMENT_EVENTS)
         )
         if self.stack.stack_sink == "connect":
-            return [transformer, Reader(f"connect-{SINK_CONNECTOR}", "kafka-connect", (events.ANALYTICS_TOPIC,))]
+            return [transformer, Reader(sink_group(SINK_CONNECTOR), "kafka-connect", (events.ANALYTICS_TOPIC,))]
         return [transformer, Reader(load(SinkSettings).sink_consumer_group_id, "sink", (events.ANALYTICS_TOPIC,))]
 
     def roles(self) -> list[str]:
         """The containers a stack of this configuration must have."""
         brokers = [f"kafka-local{number}" for number in range(1, self.brokers + 1)]
-        sink = ["sink"] if self.stack.stack_sink == "python" else []
         pages = _PAGES if self.stack.stack_images == "upstream" else ()
-        return [*_ALWAYS, *brokers, *sink, *pages, *(["kafka-connect"] if self.wanted_connectors() else [])]
+        return [*_ALWAYS, *brokers, *pages, *(["kafka-connect"] if self.wanted_connectors() else [])]
 
 
 def diagnose(wait_seconds: float, with_probe: bool, told: Callable[[Report], None]) -> Report:

@@ -3,13 +3,20 @@
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from services.clients.connect import ConnectClient, ConnectError, ConnectorStatus, ConnectUnavailable, State
+from services.clients.connect import (
+    SINK_CONNECTOR,
+    ConnectClient,
+    ConnectError,
+    ConnectorStatus,
+    ConnectUnavailable,
+    State,
+)
 from services.doctor.check import CannotLook, one_line
 from services.doctor.findings import Finding, failing, ok
 from services.doctor.place import Place
 
-SINK_CONNECTOR: Final = "clickhouse-sink-orders"
 OUTBOX_CONNECTOR: Final = "outbox-debezium"
+_WATCHED_BY: Final = {SINK_CONNECTOR: "sink", OUTBOX_CONNECTOR: "relay"}
 
 
 class Connectors:
@@ -47,7 +54,7 @@ class Connectors:
             tasks = len(status.tasks)
             return ok(subject, f"RUNNING with {tasks} task{'' if tasks == 1 else 's'}")
         if status.failures:
-            remedy = f"mend that, then `make connector-restart CONNECTOR={name}`"
+            remedy = f"it is restarted by itself: `make logs SERVICE={_WATCHED_BY[name]}` says with what success"
             return failing(subject, one_line("; ".join(status.failures)), remedy)
         if status.state in (State.STOPPED, State.PAUSED):
             return failing(subject, f"is {status.state}", self._place.provision())

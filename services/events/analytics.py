@@ -1,26 +1,27 @@
 """The analytics row: a pure function of the order's snapshot, so the events of one transaction make equal rows.
 
 ClickHouse coerces in silence (an absent amount is 0, 30 February is 2 March), so what does not fit the table is
-refused here: a row that this module returns is stored exactly as it says.
+refused here: a row that this module returns is stored exactly as it says, and meets every CHECK of the table.
 """
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
 
-from services.events.order import MoneyText, OrderSnapshot
+from services.events.order import MoneyText, OrderSnapshot, OrderStatus, PaymentMethod, PaymentStatus
 
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 2), date(2149, 6, 5)
+_EPOCH, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(2150, 1, 1, tzinfo=UTC)
 _EVENT_OF_STATUS = {"PENDING": "CREATED", "COMPLETED": "COMPLETED", "CANCELLED": "CANCELLED", "REFUNDED": "REFUNDED"}
 
 
 def _clickhouse_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-Moment = Annotated[datetime, PlainSerializer(_clickhouse_time, return_type=str, when_used="json")]
+Moment = Annotated[AwareDatetime, PlainSerializer(_clickhouse_time, return_type=str, when_used="json")]
 Quantity = Annotated[int, Field(ge=1, lt=2**32)]
 
 
@@ -35,16 +36,16 @@ class AnalyticsRow(BaseModel):
     created_at: Moment
     total_amount: MoneyText
     items_count: Quantity
-    status: str
-    payment_method: str
-    payment_status: str
-    product_ids: Annotated[tuple[str, ...], Field(alias="items.product_id")]
+    status: OrderStatus
+    payment_method: PaymentMethod | Literal[""]
+    payment_status: PaymentStatus | Literal[""]
+    product_ids: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(alias="items.product_id")]
     product_names: Annotated[tuple[str, ...], Field(alias="items.product_name")]
     quantities: Annotated[tuple[Quantity, ...], Field(alias="items.quantity")]
     prices: Annotated[tuple[MoneyText, ...], Field(alias="items.price")]
-    event_type: str
+    event_type: Literal["CREATED", "COMPLETED", "CANCELLED", "REFUNDED", "DELETED"]
     deleted_at: Moment | None
-    is_deleted: int
+    is_deleted: Annotated[int, Field(ge=0, le=1)]
     version: Annotated[int, Field(ge=1, lt=2**63)]
     occurred_at: Moment
 
@@ -52,11 +53,17 @@ class AnalyticsRow(BaseModel):
     def _adds_up(self) -> "AnalyticsRow":
         if len({len(self.product_ids), len(self.product_names), len(self.quantities), len(self.prices)}) != 1:
             raise ValueError("the item arrays differ in length")
+        if self.items_count != len(self.product_ids):
+            raise ValueError(f"items_count is {self.items_count}, and there are {len(self.product_ids)} items")
         total = sum((p * q for p, q in zip(self.prices, self.quantities, strict=True)), Decimal(0))
         if total != self.total_amount:
             raise ValueError(f"the items add up to {total:.2f}, the order says {self.total_amount:.2f}")
-        if not _FIRST_DAY.year <= self.created_at.year <= _LAST_DAY.year:
-            raise ValueError(f"created_at {self.created_at} is outside what the table holds")
+        moments = {"created_at": self.created_at, "occurred_at": self.occurred_at, "deleted_at": self.deleted_at}
+        for name, moment in moments.items():
+            if moment is not None and not _EPOCH < moment < _END:
+                raise ValueError(f"{name} {moment} is outside what the table holds")
+        if bool(self.is_deleted) != (self.deleted_at is not None):
+            raise ValueError(f"is_deleted is {self.is_deleted}, and deleted_at {self.deleted_at}")
         return self
 
     def to_json(self) -> bytes:

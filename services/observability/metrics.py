@@ -95,8 +95,13 @@ FOLLOWER_RESTARTS = Counter(
 # ---- transformer and sink
 CONSUMED = Counter("millrace_consumed_total", "messages whose work is done, by process and topic", ["process", "topic"])
 PRODUCED_ROWS = Counter("millrace_transformer_rows_total", "analytics rows every replica has")
-INSERTED_ROWS = Counter("millrace_sink_rows_total", "rows ClickHouse has taken")
+INSERTED_ROWS = Counter("millrace_sink_rows_total", "rows ClickHouse has taken from this process")
 DEAD_LETTERS = Counter("millrace_dead_letters_total", "messages put into a dead letter topic", ["process", "topic"])
+DEAD_LETTER_LIMIT = Gauge(
+    "millrace_dead_letter_limit_reached",
+    "1 while the process stores no more dead letters and waits for a person (DEAD_LETTER_LIMIT)",
+    ["process"],
+)
 CONSUMER_LAG = Gauge(
     "millrace_consumer_lag_messages", "messages not read yet, by topic and partition", ["topic", "partition"]
 )
@@ -111,6 +116,13 @@ CONSUMER_WORK_SECONDS = Histogram(
     "time from a batch read to its effects stored, by process",
     ["process"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+)
+
+# ---- sink that watches Kafka Connect (SINK_MODE=connect)
+SINK_TROUBLE = Gauge("millrace_sink_trouble", "1 while this keeps the sink connector from its work, by kind", ["kind"])
+SINK_RESTARTS = Counter("millrace_sink_connector_restarts_total", "restarts of the failed sink connector or its task")
+SINK_SUBSTITUTED = Counter(
+    "millrace_sink_substituted_seconds_total", "time in which the sink loaded rows in the failed connector's place"
 )
 
 # ---- transformer: the brokers

@@ -14,7 +14,6 @@ from services.relay.troubles import Trouble, Troubles
 
 CONNECTOR: Final = "outbox-debezium"
 _ANEW_EVERY: Final = 3
-_CAUSE: Final = "Caused by: "
 _CAUSE_CHARACTERS: Final = 300
 _WELL_SECONDS: Final = 60.0
 _GUIDE: Final = "docs/debezium.md"
@@ -119,7 +118,7 @@ class Connector:
         return False
 
     def _failed(self, status: ConnectorStatus) -> None:
-        cause = _cause(status)
+        cause = status.cause[:_CAUSE_CHARACTERS]
         self._troubles.have(
             Trouble.CONNECTOR_FAILED,
             f"the connector {CONNECTOR} FAILED: {cause}",
@@ -150,10 +149,3 @@ class Connector:
     def close(self) -> None:
         """Ends the connections to Connect."""
         self._connect.close()
-
-
-def _cause(status: ConnectorStatus) -> str:
-    """What a stack trace ends with says most."""
-    traces = [status.trace, *(task.trace for task in status.tasks)]
-    causes = [line for trace in traces for line in (trace or "").splitlines() if line.startswith(_CAUSE)]
-    return causes[-1].removeprefix(_CAUSE)[:_CAUSE_CHARACTERS] if causes else "; ".join(status.failures)

@@ -5,10 +5,10 @@ the current folder, then, where neither names a database, the ``millrace.env`` o
 that `make up` made, then defaults.
 """
 
+from services.settings.group import Group
 from services.settings.groups import (
     DEFAULT_WRITES_PER_SECOND,
     GROUPS,
-    AggregatorSettings,
     AnalyticsReaderSettings,
     ApiSettings,
     BusinessSettings,
@@ -16,20 +16,22 @@ from services.settings.groups import (
     ConnectSettings,
     DatabaseSettings,
     DemoSettings,
-    Group,
     KafkaSettings,
     ObservabilitySettings,
     PaymentSettings,
     ProvisionSettings,
-    ReconcilerSettings,
-    RelaySettings,
-    SinkSettings,
     StackSettings,
-    TransformerSettings,
 )
 from services.settings.labels import JOB_SUFFIX, ROLE_LABEL, STACK_LABEL
 from services.settings.load import SettingsError, as_markdown, child_environment, describe, load
 from services.settings.paths import PROJECT_ROOT
+from services.settings.pipeline import (
+    AggregatorSettings,
+    ReconcilerSettings,
+    RelaySettings,
+    SinkSettings,
+    TransformerSettings,
+)
 
 __all__ = [
     "DEFAULT_WRITES_PER_SECOND",

@@ -10,7 +10,8 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from services.settings.groups import GROUPS, Group
+from services.settings.group import Group
+from services.settings.groups import GROUPS
 from services.settings.paths import DEMO_DATA, DEMO_ENV_FILE, PROJECT_ROOT, STACK_DATA, STACK_ENV_FILE
 
 G = TypeVar("G", bound=Group)

@@ -6,30 +6,32 @@ from typing import Annotated, Any, Final
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from services.settings.group import Group
 from services.settings.groups import (
-    AggregatorSettings,
     AnalyticsReaderSettings,
     ApiSettings,
     BusinessSettings,
     ClickHouseSettings,
     ConnectSettings,
     DatabaseSettings,
-    Group,
     KafkaSettings,
     ObservabilitySettings,
     PaymentSettings,
+)
+from services.settings.load import SettingsError, names
+from services.settings.pipeline import (
+    AggregatorSettings,
     ReconcilerSettings,
     RelaySettings,
     SinkSettings,
     TransformerSettings,
 )
-from services.settings.load import SettingsError, names
 
 _READS: Final[Mapping[str, tuple[type[Group], ...]]] = {
     "api": (ApiSettings, BusinessSettings, DatabaseSettings, AnalyticsReaderSettings, PaymentSettings),
     "relay": (RelaySettings, BusinessSettings, DatabaseSettings, KafkaSettings, TransformerSettings, ConnectSettings),
     "transformer": (TransformerSettings, KafkaSettings, SinkSettings),
-    "sink": (SinkSettings, KafkaSettings, ClickHouseSettings),
+    "sink": (SinkSettings, KafkaSettings, ClickHouseSettings, ConnectSettings),
     "aggregator": (AggregatorSettings, BusinessSettings, DatabaseSettings, ClickHouseSettings),
     "reconciler": (ReconcilerSettings, BusinessSettings, DatabaseSettings, ClickHouseSettings),
 }

@@ -8,7 +8,7 @@ from confluent_kafka import Message
 
 from services.clients.backoff import Backoff
 from services.clients.batches import Pause
-from services.clients.clickhouse import Client, Failure, classify
+from services.clients.clickhouse import Client, Failure, classify, may_be_a_rows
 from services.clients.dead_letters import DeadLetter, DeadLetters
 from services.observability import metrics
 from services.observability.logging import get_logger
@@ -38,6 +38,7 @@ class Insert:
         self._connect, self._table, self._dead_letters = connect, table, dead_letters
         self._client: Client | None = None
         self._backoff = Backoff()
+        self._taken: bytes | None = None  # a row that ClickHouse has taken
 
     def __call__(self, batch: Sequence[Message], pause: Pause) -> None:
         """When it returns, every row is in the table or, with ClickHouse's reason, in the dead letters.
@@ -72,27 +73,50 @@ class Insert:
 
     def _insert(self, rows: Sequence[Message], pause: Pause) -> None:
         """One INSERT, repeated until ClickHouse takes it. Raises Refused."""
-        block = b"\n".join(_line(row) for row in rows)
+        lines = [_line(row) for row in rows]
         while True:
-            try:
-                if self._client is None:
-                    self._client = self._connect()
-                self._client.raw_insert(self._table, insert_block=block, fmt="JSONEachRow", settings=dict(SETTINGS))
-            except Exception as error:
-                failure = classify(error)
-                if failure is Failure.REFUSED:
-                    raise Refused(_brief(error)) from None
-                wait = self._backoff.failed()
-                log.warning(
-                    "ClickHouse takes no rows" if failure is Failure.FAULT else "ClickHouse does not answer",
-                    error=_brief(error),
-                    again_in=round(wait, 1),
-                )
-                pause(wait)
-            else:
+            error = self._attempt(lines)
+            if error is None:
                 self._backoff.succeeded()
                 metrics.INSERTED_ROWS.inc(len(rows))
                 return
+            failure = classify(error)
+            if failure is Failure.REFUSED or (may_be_a_rows(error) and self._blames(lines)):
+                raise Refused(_brief(error)) from None
+            wait = self._backoff.failed()
+            log.warning(
+                "ClickHouse takes no rows" if failure is Failure.FAULT else "ClickHouse does not answer",
+                error=_brief(error),
+                again_in=round(wait, 1),
+            )
+            pause(wait)
+
+    def _attempt(self, lines: Sequence[bytes]) -> Exception | None:
+        """Why ClickHouse did not take these rows; None when it did."""
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            self._client.raw_insert(
+                self._table, insert_block=b"\n".join(lines), fmt="JSONEachRow", settings=dict(SETTINGS)
+            )
+        except Exception as error:
+            return error
+        self._taken = lines[-1]
+        return None
+
+    def _blames(self, lines: Sequence[bytes]) -> bool:
+        """Whether an error of another kind is these rows' fault: ClickHouse takes another row and still not them.
+
+        Else it is a table, a right or a setting, and no row is to blame. The other row is one that it has; once more
+        changes nothing. Before it has taken any, one half of the rows vouches for what is wrong with the other.
+        """
+        if self._taken is not None:
+            if self._attempt([self._taken]) is not None:
+                return False
+            again = self._attempt(lines)
+            return again is not None and may_be_a_rows(again)
+        middle = len(lines) // 2
+        return middle > 0 and (self._attempt(lines[:middle]) is None or self._attempt(lines[middle:]) is None)
 
 
 def _brief(error: Exception) -> str:

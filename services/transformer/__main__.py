@@ -8,6 +8,7 @@ from services.clients.consumer import BatchConsumer
 from services.clients.dead_letters import DeadLetters
 from services.clients.delivery import ConfirmedProducer, until_stopped
 from services.clients.kafka import MAX_DEAD_LETTER_BYTES, consumer_configuration, producer_configuration
+from services.clients.letter_limit import LetterLimit
 from services.clients.unread import GroupOffsets, UnreadLimit
 from services.events import ANALYTICS_TOPIC, DEAD_LETTER_SUFFIX
 from services.events.topics import ORDER_EVENTS, PAYMENT_EVENTS
@@ -30,7 +31,8 @@ def body(stop: StopSignal) -> None:
     )
     sink = GroupOffsets(kafka, PROCESS, load(SinkSettings).sink_consumer_group_id)
     unread = UnreadLimit(kafka.kafka_max_unread_bytes, {ANALYTICS_TOPIC: sink})
-    work = Transformer(producer, unread, DeadLetters(producer, PROCESS, DEAD_LETTER_SUFFIX))
+    letters = DeadLetters(producer, PROCESS, DEAD_LETTER_SUFFIX, LetterLimit(kafka.dead_letter_limit))
+    work = Transformer(producer, unread, letters)
     consumer = BatchConsumer(
         consumer_configuration(kafka, PROCESS, settings.kafka_consumer_group_id),
         (ORDER_EVENTS, PAYMENT_EVENTS),

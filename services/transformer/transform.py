@@ -29,10 +29,10 @@ def transform(batch: Sequence[Message]) -> Transformed:
     for message in batch:
         try:
             row = analytics_row(parse_order_event(message.value()).data.order)
+            text = row.to_json()
         except (ValueError, RecursionError) as unusable:
             result.letters.append(DeadLetter(message, _one_line(unusable)))
             continue
-        text = row.to_json()
         if text not in seen:
             seen.add(text)
             result.rows.append(Outgoing(ANALYTICS_TOPIC, row.order_id.encode(), text, _traced(message)))

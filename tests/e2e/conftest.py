@@ -9,16 +9,20 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
+from images.build import build
+from images.engine import Engine
+from tests.e2e.sinks.measured import MEASURED
 from tests.support.stack import engine
 from tests.support.stack.project import LOCAL, PLUGINS
 from tests.support.stack.stack import Stack
+from tests.support.stand_in_sink import plugin_folder
 
 _stacks = pytest.StashKey[list[Stack]]()
 HANGS_SECONDS = 900.0
 """A test that takes longer hangs: some restart a dozen containers, JVMs among them, and take down a whole stack."""
 NOT_RUN = (
-    "the ClickHouse sink connector (sink: connect): MILLRACE_CONNECT_PLUGINS names no folder with its release archive, "
-    "so services.sink loaded the rows"
+    "the ClickHouse sink connector itself: MILLRACE_CONNECT_PLUGINS names no folder with its release archive, so a "
+    "plugin made of Connect's own API played its part (tests/support/stand_in_sink)"
 )
 
 
@@ -42,9 +46,17 @@ def _looked_at(client: DockerClient) -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def stack(clean_engine: None, request: pytest.FixtureRequest) -> Iterator[Stack]:
+def plugins() -> Path:
+    """A folder with the sink connector's archive, or with what stands in for it; the image made of it is there."""
+    folder = Path(PLUGINS) if PLUGINS else plugin_folder()
+    build(Engine(), ["connect"], folder, print)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stack(clean_engine: None, plugins: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The suite's stack, up and healthy. A test leaves it as it found it; orders may stay."""
-    with Stack(LOCAL) as running:
+    with Stack({**LOCAL, "sink": "connect", "connectPlugins": str(plugins)}) as running:
         request.config.stash.setdefault(_stacks, []).append(running)
         running.up()
         yield running
@@ -82,6 +94,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was not tried is said at the end of every run, quiet ones too."""
     skipped = {str(report.longrepr[2]) for report in terminalreporter.getreports("skipped") if "e2e" in report.nodeid}
+    faults = terminalreporter.config.stash.get(MEASURED, None)
+    if faults is not None:
+        terminalreporter.write_sep("=", "SECONDS UNTIL EVERY ROW WAS THERE")
+        for line in faults.lines():
+            terminalreporter.write_line(line)
     missing = sorted(one.removeprefix("Skipped: ") for one in skipped)
     if not PLUGINS:
         missing.append(NOT_RUN)

@@ -161,7 +161,7 @@ def _files(program: Program, container: str) -> str:
 
 EFFECTS: list[tuple[str, str, Holds]] = [
     ("images", "upstream", lambda p: p.containers["mysql"].inputs["image"].startswith("mysql:")),
-    ("sink", "python", lambda p: "sink" in p.containers and p.outputs["environment"]["MILLRACE_SINK"] == "python"),
+    ("sink", "python", lambda p: (_env(p, "sink")["SINK_MODE"], "CONNECT_URL" in _env(p, "sink")) == ("python", False)),
     ("relay", "debezium", lambda p: _env(p, "relay")["RELAY_MODE"] == "debezium"),
     ("kafkaNodes", "1", lambda p: "kafka-local2" not in p.containers and p.outputs["kafka"] == "localhost:19092"),
     ("kafkaPartitions", "3", lambda p: _options(p)["--partitions"] == "3"),

@@ -185,7 +185,7 @@ def test_those_who_ask_it_know_the_password() -> None:
     program = captured(DEFAULT, relay="debezium")
     wanted = {f"CONNECT_PASSWORD={program.generated['connect']}", "CONNECT_USER=connect"}
     asking = {one.name for one in program.containers.values() if wanted <= set(one.inputs["envs"])}
-    assert asking == {"connectors-job", "relay"}
+    assert asking == {"connectors-job", "relay", "sink"}
     assert program.outputs["environment"]["CONNECT_PASSWORD"] == program.generated["connect"]
 
 

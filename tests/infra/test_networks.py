@@ -27,13 +27,11 @@ def expected(variant: Variant) -> Members:
     brokers = {f"kafka-local{node + 1}" for node in range(int(given["kafkaNodes"]))}
     upstream, sink, debezium = given["images"] == "upstream", given["sink"] == "connect", given["relay"] == "debezium"
     worker = {"kafka-connect"}
-    services = {"api", "relay", "transformer", "aggregator", "reconciler"} | (set() if sink else {"sink"})
-    python_sink = services & {"sink"}
+    services = {"api", "relay", "transformer", "sink", "aggregator", "reconciler"}
     found = {
-        "kafka": brokers | {"topics-job", "relay", "transformer"} | python_sink | ({"kafka-ui"} if upstream else set()),
+        "kafka": brokers | {"topics-job", "relay", "transformer", "sink"} | ({"kafka-ui"} if upstream else set()),
         "mysql": {"mysql", "database-job", "api", "relay", "aggregator", "reconciler"},
-        "clickhouse": {"clickhouse", "clickhouse-job", "api", "aggregator", "reconciler"}
-        | python_sink
+        "clickhouse": {"clickhouse", "clickhouse-job", "api", "sink", "aggregator", "reconciler"}
         | ({"grafana"} if upstream else set()),
         "metrics": {"prometheus"} | services | ({"grafana"} if upstream else set()),
         "connect-kafka": brokers | (worker if sink or debezium else set()),
@@ -41,7 +39,9 @@ def expected(variant: Variant) -> Members:
         "connect-clickhouse": {"clickhouse"} | (worker if sink else set()),
     }
     if sink or debezium:
-        found["connect"] = worker | {"connectors-job"} | ({"relay"} if debezium else set())
+        found["connect"] = (
+            worker | {"connectors-job"} | ({"relay"} if debezium else set()) | ({"sink"} if sink else set())
+        )
     return found
 
 
@@ -56,7 +56,7 @@ def test_nobody_meets_connect_but_its_servers_and_those_who_ask_it(variant: Vari
     program = captured(variant)
     met = {who for where in members(program).values() if "kafka-connect" in where for who in where}
     servers = {container for container in program.containers if container.startswith("kafka-local")}
-    assert met <= {"kafka-connect", "connectors-job", "relay", "mysql", "clickhouse"} | servers
+    assert met <= {"kafka-connect", "connectors-job", "relay", "sink", "mysql", "clickhouse"} | servers
 
 
 def test_servers_stay_where_they_are_when_connect_comes_or_goes() -> None:

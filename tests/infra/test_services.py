@@ -7,7 +7,8 @@ import typer
 
 from services import settings
 from services.cli.main import app
-from services.settings.groups import GROUPS, Group
+from services.settings.group import Group
+from services.settings.groups import GROUPS
 from services.settings.load import names
 from tests.infra.variants import VARIANTS, Variant, captured, name
 from tests.support.stack.capture import Program
@@ -27,7 +28,7 @@ LOADS: dict[str, tuple[type[Group], ...]] = {
     ),
     "relay": (settings.DatabaseSettings, settings.KafkaSettings, settings.RelaySettings, settings.ConnectSettings),
     "transformer": (settings.KafkaSettings, settings.TransformerSettings, settings.BusinessSettings),
-    "sink": (settings.KafkaSettings, settings.SinkSettings, settings.ClickHouseSettings),
+    "sink": (settings.KafkaSettings, settings.SinkSettings, settings.ClickHouseSettings, settings.ConnectSettings),
     "aggregator": (settings.DatabaseSettings, settings.ClickHouseSettings, settings.AggregatorSettings),
     "reconciler": (settings.DatabaseSettings, settings.ClickHouseSettings, settings.ReconcilerSettings),
     "topics-job": (settings.KafkaSettings,),

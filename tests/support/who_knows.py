@@ -30,7 +30,7 @@ IN_FILES: dict[str, set[str]] = {
 }
 """What is in its files, which `docker inspect` does not show."""
 
-WITH_SINK: dict[str, set[str]] = {"kafka-connect": {"clickhouse-connect"}}
+WITH_SINK: dict[str, set[str]] = {"kafka-connect": {"clickhouse-connect"}, "sink": {"connect"}}
 """`sink: connect`: what is shown besides."""
 WITH_DEBEZIUM: dict[str, set[str]] = {
     "kafka-connect": {"mysql-debezium"},

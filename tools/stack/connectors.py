@@ -4,8 +4,14 @@ import json
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from services.clients.connect import ConnectClient, ConnectError, ConnectorStatus, NoSuchConnector, State
-from services.doctor.connectors import SINK_CONNECTOR
+from services.clients.connect import (
+    SINK_CONNECTOR,
+    ConnectClient,
+    ConnectError,
+    ConnectorStatus,
+    NoSuchConnector,
+    State,
+)
 from services.settings import PROJECT_ROOT, ConnectSettings, RelaySettings, StackSettings, load
 from tools.stack.refusal import Failed, Refusal
 

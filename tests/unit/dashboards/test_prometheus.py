@@ -34,7 +34,6 @@ SUFFIXES: dict[type[MetricWrapperBase], tuple[str, ...]] = {
 }
 # given by Prometheus itself, or to a histogram's buckets
 ADDED_LABELS = {"job", "instance", "le"}
-OPTIONAL = {"sink"}
 PROCESS_START = "process_start_time_seconds"
 
 
@@ -107,13 +106,7 @@ def scraped() -> dict[str, str]:
     """The address of every job: host:port."""
     found = {}
     for job in CONFIG["scrape_configs"]:
-        if "static_configs" in job:
-            ((found[job["job_name"]],),) = (group["targets"] for group in job["static_configs"])
-        else:
-            (looked_up,) = job["dns_sd_configs"]
-            ((host,), kind) = looked_up["names"], looked_up["type"]
-            assert kind == "A"
-            found[job["job_name"]] = f"{host}:{looked_up['port']}"
+        ((found[job["job_name"]],),) = (group["targets"] for group in job["static_configs"])
     return found
 
 
@@ -126,10 +119,8 @@ def test_every_process_is_read_under_its_own_name() -> None:
 def test_what_is_read_is_there_in_every_stack(variant: Any) -> None:
     containers = captured(variant).containers
     hosts = {target.partition(":")[0] for target in scraped().values()} - {"localhost"}
-    assert hosts - set(containers) <= OPTIONAL
-    static = {job["job_name"] for job in CONFIG["scrape_configs"] if "static_configs" in job}
-    assert not static & OPTIONAL, "a fixed target that is not there is an alarm for ever"
-    for host in hosts & set(containers):
+    assert hosts <= set(containers), "a target that is not there is an alarm for ever"
+    for host in hosts:
         aliases = {alias for network in containers[host].inputs["networksAdvanced"] for alias in network["aliases"]}
         assert host in aliases
 

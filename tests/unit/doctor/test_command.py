@@ -60,7 +60,7 @@ def test_a_stack_gets_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("changed", "connectors", "readers", "there", "not_there"),
     [
-        ({}, ["clickhouse-sink-orders"], "connect-clickhouse-sink-orders", {"kafka-connect"}, {"sink"}),
+        ({}, ["clickhouse-sink-orders"], "connect-clickhouse-sink-orders", {"sink", "kafka-connect"}, set()),
         ({"MILLRACE_SINK": "python"}, [], "analytics-sink", {"sink"}, {"kafka-connect"}),
         (
             {"MILLRACE_SINK": "python", "RELAY_MODE": "debezium"},

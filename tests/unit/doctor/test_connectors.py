@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.clients.connect import ConnectClient
+from services.clients.connect import SINK_CONNECTOR, ConnectClient
 from services.doctor.check import CannotLook
-from services.doctor.connectors import OUTBOX_CONNECTOR, SINK_CONNECTOR, Connectors
+from services.doctor.connectors import OUTBOX_CONNECTOR, Connectors
 from tests.support.connect import FakeConnect, FakeConnector, serve_connect
 from tests.unit.doctor.fakes import STACK, failures, only
 
@@ -33,7 +33,7 @@ def test_a_failed_task_is_found_although_its_connector_runs(worker: FakeConnect)
     worker.fail_task(SINK_CONNECTOR, 1, "java.lang.RuntimeException: Code: 60. Table is gone\n\tat com.example")
     finding = only(failures(check(worker)))
     assert finding.detail == f"connector {SINK_CONNECTOR}, task 1: java.lang.RuntimeException: Code: 60. Table is gone"
-    assert f"`make connector-restart CONNECTOR={SINK_CONNECTOR}`" in finding.remedy
+    assert "`make logs SERVICE=sink`" in finding.remedy
 
 
 def test_a_connector_that_is_not_there(worker: FakeConnect) -> None:

@@ -61,7 +61,11 @@ class Stage:
         self.work = Insert(lambda: cast(Client, self.table), "analytics.orders_analytics", self.letters)
 
     def run(self, *batch: Message) -> None:
-        self.work(batch, self.pauses.append)
+        self.work(batch, self.pause)
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        assert len(self.pauses) < 1000, "it waits for ever"
 
 
 def row(number: int, bad: bool = False) -> Message:
@@ -153,4 +157,79 @@ def test_when_the_process_stops_nothing_counts_as_done() -> None:
 
     with pytest.raises(Stopped):
         stage.work([row(1)], pause)
+    assert stage.letters.letters == []
+
+
+def fault(code: int, text: str) -> DatabaseError:
+    error = DatabaseError(f"Code: {code}. DB::Exception: {text}")
+    error.code = code
+    return error
+
+
+@pytest.mark.parametrize("code", [243, 236, 241, 242, 394, 497, 516, 745, 159])
+def test_what_is_the_servers_trouble_is_waited_for(code: int) -> None:
+    stage = Stage()
+    stage.run(row(1))
+    stage.table.troubles = [fault(code, "trouble")] * 5
+    stage.run(row(2), row(3))
+    assert [found["n"] for found in stage.table.rows] == [1, 2, 3]
+    assert stage.letters.letters == []
+    assert len([seconds for seconds in stage.pauses if seconds]) == 5
+
+
+class StrangeTable(FakeClickHouse):
+    """Answers a strange row with a code that nobody has sorted."""
+
+    def raw_insert(self, table: str, insert_block: bytes, fmt: str, settings: dict[str, Any]) -> None:
+        if b'"strange"' in insert_block:
+            self.inserts += 1
+            raise fault(9999, "something new")
+        super().raw_insert(table, insert_block, fmt, settings)
+
+
+def strange(number: int) -> Message:
+    return message(json.dumps({"n": number, "strange": 1}).encode(), topic="orders_analytics", offset=number)
+
+
+@pytest.mark.parametrize("first", [(), (0,)], ids=["at the start", "later"])
+def test_a_row_refused_for_an_unknown_reason_is_a_dead_letter_when_others_are_taken(first: tuple[int, ...]) -> None:
+    stage = Stage()
+    stage.table = StrangeTable()
+    for number in first:
+        stage.run(row(number))
+    stage.run(row(1), row(2), strange(3), row(4))
+    assert {found["n"] for found in stage.table.rows} == {*first, 1, 2, 4}
+    assert [letter.message.offset() for letter in stage.letters.letters] == [3]
+    assert "something new" in stage.letters.letters[0].reason
+    stage.run(strange(5))
+    assert [letter.message.offset() for letter in stage.letters.letters] == [3, 5], (
+        "alone too: others were taken before"
+    )
+
+
+def test_an_unknown_reason_that_meets_every_row_is_no_rows_fault() -> None:
+    stage = Stage()
+    stage.run(row(1))
+    stage.table.troubles = [fault(9999, "something new")] * 8
+    stage.run(row(2), row(3))
+    assert {found["n"] for found in stage.table.rows} == {1, 2, 3}
+    assert stage.letters.letters == []
+
+
+def test_an_answer_that_fails_to_come_blames_nobody() -> None:
+    """The strange answer, then the row that vouches is taken, then the connection breaks."""
+    stage = Stage()
+    stage.run(row(1))
+    answers = iter([fault(9999, "something new"), None, OperationalError("reset"), None])
+    insert = stage.table.raw_insert
+
+    def raw_insert(*arguments: Any, **named: Any) -> None:
+        answer = next(answers, None)
+        if answer is not None:
+            raise answer
+        insert(*arguments, **named)
+
+    stage.table.raw_insert = raw_insert  # type: ignore[method-assign]  # the answers of this test come first
+    stage.run(row(2))
+    assert {found["n"] for found in stage.table.rows} == {1, 2}
     assert stage.letters.letters == []

@@ -28,7 +28,7 @@ class Machine:
             found = shutil.which(tool)
             assert found, f"{tool} is not on this machine"
             (self.bin / tool).symlink_to(found)
-        for program in ("make", "curl", "ps", "debootstrap", "mvn", "iptables"):
+        for program in ("make", "curl", "ps", "debootstrap", "mvn", "javac", "iptables"):
             self.put(program)
         self.put("apt-get")
         self.engine(running=True)
@@ -118,7 +118,13 @@ def test_an_engine_that_does_not_start_shows_what_it_said(machine: Machine) -> N
 
 @pytest.mark.parametrize(
     ("missing", "package"),
-    [("mvn", "maven"), ("debootstrap", "debootstrap"), ("ps", "procps"), ("curl", "curl")],
+    [
+        ("mvn", "maven"),
+        ("javac", "default-jdk-headless"),
+        ("debootstrap", "debootstrap"),
+        ("ps", "procps"),
+        ("curl", "curl"),
+    ],
 )
 def test_only_what_is_missing_is_installed(machine: Machine, missing: str, package: str) -> None:
     (machine.bin / missing).unlink()

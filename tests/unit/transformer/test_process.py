@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from services.clients.batches import Stopped
 from services.clients.dead_letters import OFFSET, PARTITION, PROCESSOR, REASON, TOPIC, DeadLetters
 from services.clients.delivery import ConfirmedProducer
+from services.clients.letter_limit import LetterLimit
 from services.clients.messages import Outgoing
 from services.clients.unread import UnreadLimit
 from services.events import DEAD_LETTER_SUFFIX
@@ -31,7 +32,9 @@ class Stage:
         self.on_pause: Callable[[], None] = lambda: None
         producer = ConfirmedProducer({}, 0.0, make=lambda _: cast(Producer, self._make()))
         self.work = Transformer(
-            producer, unread or UnreadLimit(0, {}), DeadLetters(producer, "transformer", DEAD_LETTER_SUFFIX)
+            producer,
+            unread or UnreadLimit(0, {}),
+            DeadLetters(producer, "transformer", DEAD_LETTER_SUFFIX, LetterLimit(0)),
         )
 
     def _make(self) -> FakeProducer:
