@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.components import network
 from tests.support.stack.stack import Stack
 
 OWN = ("api", "relay", "transformer", "sink", "aggregator", "reconciler")
@@ -42,13 +43,16 @@ def test_ports_are_published_on_this_machine_alone(found: dict[str, dict[str, An
     assert addresses == {"127.0.0.1"}
 
 
-def test_containers_are_on_the_stacks_network_only_and_by_their_plain_names(
+def test_containers_are_on_the_stacks_networks_only_and_by_their_plain_names(
     stack: Stack, found: dict[str, dict[str, Any]]
 ) -> None:
+    """Which of them: test_reach.py."""
+    of_the_stack = {f"{stack.prefix}millrace-{name}" for name in network.ALL}
     for role, one in found.items():
-        ((network, joined),) = one["NetworkSettings"]["Networks"].items()
-        assert network == f"{stack.prefix}millrace"
-        assert role in joined["Aliases"]
+        networks = one["NetworkSettings"]["Networks"]
+        assert networks.keys() <= of_the_stack, role
+        assert networks, role
+        assert all(role in joined["Aliases"] for joined in networks.values()), role
 
 
 def test_everything_is_limited(found: dict[str, dict[str, Any]]) -> None:

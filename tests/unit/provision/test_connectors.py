@@ -133,7 +133,7 @@ def test_without_the_plugin_nothing_is_changed(client: ConnectClient, worker: Fa
     _provision(client, folder, ["other"])
     worker.plugins.clear()
     worker.requests.clear()
-    with pytest.raises(ProvisionError, match=r"no plugin com\.example\.Sink.*millrace:connect\.plugins"):
+    with pytest.raises(ProvisionError, match=r"no plugin com\.example\.Sink.*millrace:connectPlugins"):
         _provision(client, folder, ["orders"], ["other"])
     assert _changes(worker) == []
 
