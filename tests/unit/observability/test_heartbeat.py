@@ -85,6 +85,8 @@ def test_a_beat_is_good_for_the_rest_and_a_while() -> None:
 def test_a_process_beats_from_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that hangs before its loop begins is found out as well."""
     monkeypatch.setattr("services.observability.process.stop_on_signals", lambda _stop: None)
+    # it is for the whole process, and would take the log away from the tests that come after
+    monkeypatch.setattr("services.observability.process.configure_logging", lambda _process, _settings: None)
     watch = Watch(MAIN)
     assert run("test", watch.work) == 0
     watch.check(rests=False)

@@ -16,7 +16,7 @@ PROMISED = """demo replay load verify sql clickhouse-shell migrate clean-demo se
 test-integration test-infra fuzz-api e2e soak lint format typecheck lock help up down restart ps logs doctor init-db
 clean mysql-shell grafana kafka-ui kafka-topics kafka-create-topic kafka-describe-topic kafka-consumer-groups
 kafka-consumer-lag kafka-cluster-info register-connector connector-status connector-restart connector-delete
-test-pipeline test-deletion-flow images"""
+test-pipeline test-deletion-flow images pin-images"""
 # Those the original had: people's fingers know them.
 ORIGINAL = """setup up down restart ps logs clean init-db mysql-shell clickhouse-shell kafka-topics kafka-create-topic
 kafka-describe-topic kafka-consumer-groups kafka-consumer-lag kafka-cluster-info register-connector connector-status

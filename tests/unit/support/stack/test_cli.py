@@ -79,7 +79,7 @@ def test_configuration_goes_in_with_its_namespace(tmp_path: Path, command: FakeC
         prefix = stack.prefix
     (given,) = [args for args in command.asked if args[:2] == ["config", "set-all"]]
     assert {"millrace:images=local", "millrace:seedCatalogue=false", f"millrace:prefix={prefix}"} <= set(given)
-    assert any(re.fullmatch(r"millrace:ports\.kafka=\d{4,5}", one) for one in given)
+    assert any(re.fullmatch(r"millrace:portKafka=\d{4,5}", one) for one in given)
 
 
 def test_up_refreshes_and_reads_counts_and_outputs(tmp_path: Path, command: FakeCommand) -> None:
