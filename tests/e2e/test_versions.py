@@ -27,7 +27,7 @@ def test_clickhouse(stack: Stack) -> None:
 
 def test_kafka(stack: Stack) -> None:
     """Brokers and the Connect worker: the jar that they are."""
-    for role in ("kafka1", "kafka2", "kafka3"):
+    for role in ("kafka-local1", "kafka-local2", "kafka-local3"):
         assert f"kafka_2.13-{wanted('kafka', 3)}jar" in stack.run_in(role, "ls", "/opt/kafka/libs").split()
 
 
